@@ -1,0 +1,85 @@
+"""Every error a caller can meet, in one tree. Each says what, where and what to do, and carries its subject.
+
+::
+
+    GreatTitError
+    |-- PlotError          a drawn plot or a plot file cannot be used          subject: the plot or file
+    |   |-- PlotFileError  the file is not GeoJSON, is empty or is too large
+    |   |-- PlotShapeError the geometry is not a field (NaN, too small, too large, not an area)
+    |   `-- PlotPlaceError the plot lies outside the tiles
+    |-- TilesError         a catalogue or scene cannot be read                 subject: the path or scene id
+    |   |-- CatalogueError the folder is no STAC catalogue, or it is malformed
+    |   `-- SceneError     one scene is damaged (the reader turns it into a warning and leaves the scene out)
+    |-- PolicyError        a decided number is missing or not yet in force     subject: the rule's path
+    |-- ModelError         weights or card are missing, changed or do not fit  subject: the model's name
+    `-- DatasetError       a labelled data set cannot be read                  subject: the folder
+
+A refusal to lend is not an error: it is a `CreditLine` of zero with its reason.
+"""
+
+from __future__ import annotations
+
+
+class GreatTitError(Exception):
+    """Base of all errors of this package.
+
+    `subject` is the thing it is about (a path, an id), `remedy` says what the user can do.
+    """
+
+    def __init__(self, what: str, *, subject: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.subject = subject
+        self.remedy = remedy
+        super().__init__(what, subject, remedy)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.subject, self.remedy)
+
+    def __str__(self) -> str:
+        where = f"{self.subject}: " if self.subject else ""
+        todo = f" ({self.remedy})" if self.remedy else ""
+        return f"{where}{self.what}{todo}"
+
+
+def _rebuild(kind: type[GreatTitError], what: str, subject: str, remedy: str) -> GreatTitError:
+    return kind(what, subject=subject, remedy=remedy)
+
+
+class PlotError(GreatTitError):
+    """A drawn plot or a plot file cannot be used."""
+
+
+class PlotFileError(PlotError):
+    """The file is not GeoJSON, is empty or is too large."""
+
+
+class PlotShapeError(PlotError):
+    """The geometry is not a field: NaN, too small, too large, not an area."""
+
+
+class PlotPlaceError(PlotError):
+    """The plot lies outside the tiles."""
+
+
+class TilesError(GreatTitError):
+    """A catalogue or scene cannot be read."""
+
+
+class CatalogueError(TilesError):
+    """The folder is no STAC catalogue, or it is malformed."""
+
+
+class SceneError(TilesError):
+    """One scene is damaged."""
+
+
+class PolicyError(GreatTitError):
+    """A decided number is missing or not yet in force."""
+
+
+class ModelError(GreatTitError):
+    """Weights or card are missing, changed, or do not fit each other."""
+
+
+class DatasetError(GreatTitError):
+    """A labelled data set cannot be read."""
