@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     Cube = xr.Dataset
     """dims (time, y, x); variables named as the bands below, float32 reflectance 0-1 with NaN for no data; `clear`
-    (time, y, x) bool; `scl` uint8. Coordinates: time datetime64[ns], x and y are pixel centres in the CRS of `attrs["crs"]`.
-    Sentinel-1, where read: `VV`, `VH` (sar_time, y, x) float32 dB. attrs: crs ("EPSG:32631"), cube_id (sha256 of the
-    item ids and hrefs read), transform (the six of an affine), warnings (tuple of str: scenes left out and why),
+    (time, y, x) bool; `scl` uint8. Coordinates: time datetime64[ns], x and y are pixel centres in `attrs["crs"]`.
+    Sentinel-1, where read: `VV`, `VH` (sar_time, y, x) float32 dB. attrs: crs ("EPSG:32631"), cube_id (sha256 over the
+    scene ids and the counts read), transform (the six of an affine), warnings (tuple of str: scenes left out and why),
     attribution (str), simulated (bool)."""
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")

@@ -1,0 +1,5 @@
+"""The command line of Great Tit."""
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,8 @@
+"""Satellite tiles: a catalogue of scenes in, a checked `Cube` of the window that one plot needs out."""
+
+from __future__ import annotations
+
+from greattit.tiles.catalogue import Asset, Catalogue, Scene, open_catalogue
+from greattit.tiles.read import CLEAR_CLASSES, read
+
+__all__ = ["CLEAR_CLASSES", "Asset", "Catalogue", "Scene", "open_catalogue", "read"]
