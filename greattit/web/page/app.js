@@ -1,0 +1,189 @@
+// The page's one loop: look, draw, ask, read, draw again.
+
+import { createMap } from "./map.js";
+import { el, find } from "./dom.js";
+import * as sheet from "./sheet.js";
+import { dayName, language, say, strings as t } from "./strings.js";
+
+const PATIENCE = 90_000;
+const SLOW = 6_000;
+const TINY = 28;
+
+const page = { place: null, map: null, drawing: null, asked: null, record: null };
+
+function state(name) {
+  document.body.dataset.state = name;
+  find("draw").hidden = name !== "ready";
+  find("cancel").hidden = name !== "drawing";
+  find("hint").hidden = name !== "drawing";
+  find("legend").hidden = name !== "result";
+  find("sheet").hidden = !["asking", "result", "trouble"].includes(name);
+}
+
+function show(parts, ...buttons) {
+  find("sheet-body").replaceChildren(...parts);
+  find("sheet-body").scrollTop = 0;
+  find("sheet-actions").replaceChildren(...buttons.filter(Boolean));
+  fold(false);
+}
+
+const button = (text, kind, onclick) => el("button", { type: "button", class: kind, onclick }, text);
+
+function speak(text) {
+  find("status").textContent = text;
+}
+
+function fold(folded) {
+  find("sheet").classList.toggle("folded", folded);
+  find("fold").setAttribute("aria-expanded", String(!folded));
+  find("fold").setAttribute("aria-label", folded ? t.unfold : t.fold);
+}
+
+/** Room that the sheet takes from the map, so that the field is shown beside it. */
+function padding() {
+  const box = find("sheet").getBoundingClientRect();
+  const beside = box.width < innerWidth * 0.7;
+  return { top: 128, left: beside ? box.right + 24 : 28, right: 28, bottom: beside ? 48 : innerHeight - box.top + 24 };
+}
+
+function startDrawing() {
+  page.asked?.abort();
+  page.map.showDrawn(null);
+  page.map.showField(null);
+  URL.revokeObjectURL(page.record);
+  state("drawing");
+  find("hint").textContent = matchMedia("(pointer: coarse)").matches ? t.hint : t.hintMouse;
+  speak(find("hint").textContent);
+  page.map.startDrawing(drawn);
+}
+
+function stopDrawing() {
+  page.map.stopDrawing();
+  state("ready");
+  find("draw").focus();
+}
+
+function drawn(geometry) {
+  if (page.map.sizeOf(geometry) < TINY) {
+    page.map.restartDrawing();
+    find("hint").textContent = t.tooSmall;
+    speak(t.tooSmall);
+    return;
+  }
+  page.drawing = geometry;
+  page.map.stopDrawing();
+  page.map.showDrawn(geometry);
+  ask();
+}
+
+async function ask() {
+  state("asking");
+  show(sheet.asking());
+  speak(t.asking);
+  page.map.fit(page.drawing, padding());
+  const asked = (page.asked = new AbortController());
+  const slow = setTimeout(() => (find("asking-more").textContent = t.slow), SLOW);
+  const giveUp = setTimeout(() => asked.abort(new Error("timeout")), PATIENCE);
+  try {
+    const answer = await fetch("api/appraisals", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ type: "Feature", properties: {}, geometry: page.drawing }),
+      signal: asked.signal,
+    });
+    const body = await answer.json();
+    if (answer.ok) showResult(body);
+    else showTrouble(t.errorTitle, body.what, body.remedy);
+  } catch {
+    if (page.asked === asked) showTrouble(t.networkTitle, t.networkText, null, true);
+  } finally {
+    clearTimeout(slow);
+    clearTimeout(giveUp);
+  }
+}
+
+function showResult(appraisal) {
+  page.record = URL.createObjectURL(new Blob([JSON.stringify(appraisal, null, 1)], { type: "application/json" }));
+  const name = `great-tit-${appraisal.day}.json`;
+  state("result");
+  show(
+    sheet.result(appraisal),
+    button(t.again, "primary", startDrawing),
+    el("a", { class: "quiet", href: page.record, download: name, id: "record", "aria-label": t.downloadLabel }, t.download),
+  );
+  page.map.showField(appraisal.segment.outline);
+  page.map.fit(appraisal.segment.outline ?? page.drawing, padding());
+  speak(sheet.spoken(appraisal));
+  find("sheet").focus({ preventScroll: true });
+}
+
+const sentence = (text) => (text ? `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "");
+
+function showTrouble(title, what, remedy, again = false) {
+  state("trouble");
+  show(
+    sheet.trouble(title, sentence(what), sentence(remedy)),
+    again ? button(t.retry, "primary", ask) : button(t.again, "primary", startDrawing),
+    again && button(t.again, "quiet", startDrawing),
+  );
+  speak(`${title}. ${sentence(what)} ${sentence(remedy)}`);
+  find("sheet").focus({ preventScroll: true });
+}
+
+function label() {
+  document.documentElement.lang = language;
+  document.title = t.title;
+  find("map").setAttribute("aria-label", t.map);
+  find("draw").textContent = t.draw;
+  find("cancel").textContent = t.cancel;
+  find("legend-field").textContent = t.legendField;
+  find("legend-drawn").textContent = t.legendDrawn;
+  find("draw").addEventListener("click", startDrawing);
+  find("cancel").addEventListener("click", stopDrawing);
+  find("fold").addEventListener("click", () => fold(!find("sheet").classList.contains("folded")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.body.dataset.state === "drawing") stopDrawing();
+  });
+}
+
+function introduce(place) {
+  find("place").textContent = say(t.asOf, { place: place.name, day: dayName(place.day, true) });
+  find("simulated").textContent = t.simulated;
+  find("simulated").hidden = !place.simulated;
+  const days = place.picture.days.map((day) => dayName(day, true)).join(", ");
+  find("credit").textContent = [days && say(t.credit, { days }), place.attribution].filter(Boolean).join(" · ");
+}
+
+async function open() {
+  label();
+  try {
+    page.place = await placeOf();
+  } catch {
+    return closed(t.networkTitle, t.networkOpen);
+  }
+  introduce(page.place);
+  try {
+    page.map = createMap("map", page.place, t.map);
+    await page.map.ready;
+  } catch (error) {
+    console.warn(error);
+    return closed(t.mapTitle, t.mapText);
+  }
+  state("ready");
+  find("draw").disabled = false;
+}
+
+async function placeOf() {
+  const answer = await fetch("api/place");
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.json();
+}
+
+function closed(title, text) {
+  state("trouble");
+  show(sheet.trouble(title, text), button(t.reload, "primary", () => location.reload()));
+  speak(`${title}. ${text}`);
+}
+
+window.greatTit = page;
+open();

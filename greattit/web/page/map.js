@@ -1,0 +1,122 @@
+// The map: our own picture below, the farmer's drawing and the measured field above.
+
+import * as maplibre from "maplibre-gl";
+import { TerraDraw, TerraDrawFreehandMode } from "terra-draw";
+import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
+
+const INK = "#0c1714";
+const DRAWN = "#ffd84a";
+const FIELD = "#ffffff";
+const NOTHING = { type: "FeatureCollection", features: [] };
+
+function style(place, maxzoom) {
+  const tiles = new URL(".", document.baseURI).href + place.picture.tiles;
+  return {
+    version: 8,
+    sources: {
+      picture: { type: "raster", tiles: [tiles], tileSize: 512, bounds: place.bounds, maxzoom },
+      field: { type: "geojson", data: NOTHING },
+      drawn: { type: "geojson", data: NOTHING },
+    },
+    layers: [
+      { id: "ground", type: "background", paint: { "background-color": "#16241f" } },
+      { id: "picture", type: "raster", source: "picture", paint: { "raster-fade-duration": 150 } },
+      { id: "field-fill", type: "fill", source: "field", paint: { "fill-color": FIELD, "fill-opacity": 0.16 } },
+      { id: "drawn-shade", type: "line", source: "drawn", paint: { "line-color": INK, "line-width": 4, "line-opacity": 0.45 } },
+      { id: "drawn-line", type: "line", source: "drawn", paint: { "line-color": DRAWN, "line-width": 2.5, "line-dasharray": [2, 1.5] } },
+      { id: "field-shade", type: "line", source: "field", layout: { "line-join": "round" }, paint: { "line-color": INK, "line-width": 6, "line-opacity": 0.5 } },
+      { id: "field-line", type: "line", source: "field", layout: { "line-join": "round" }, paint: { "line-color": FIELD, "line-width": 3.5 } },
+    ],
+  };
+}
+
+/** west, south, east, north of a GeoJSON geometry. */
+function boundsOf(geometry) {
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
+  (function visit(part) {
+    if (typeof part[0] !== "number") return part.forEach(visit);
+    const [x, y] = part;
+    box[0] = Math.min(box[0], x);
+    box[1] = Math.min(box[1], y);
+    box[2] = Math.max(box[2], x);
+    box[3] = Math.max(box[3], y);
+  })(geometry.coordinates);
+  return box;
+}
+
+const feature = (geometry) => ({ type: "Feature", properties: {}, geometry });
+
+/** Make the map in `container`; resolves when its first picture is there. */
+export function createMap(container, place, label) {
+  const [west, south, east, north] = place.bounds;
+  const [wide, high] = [east - west, north - south];
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const map = new maplibre.Map({
+    container,
+    style: style(place, place.picture.maxzoom),
+    bounds: place.bounds,
+    fitBoundsOptions: { padding: 8 },
+    maxBounds: [west - 2 * wide, south - 2 * high, east + 2 * wide, north + 2 * high],
+    maxZoom: place.picture.maxzoom + 2,
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    locale: { "Map.Title": label },
+  });
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new maplibre.ScaleControl({ maxWidth: 90 }), "bottom-left");
+  const draw = new TerraDraw({
+    adapter: new TerraDrawMapLibreGLAdapter({ map }),
+    modes: [
+      new TerraDrawFreehandMode({
+        drawInteraction: "click-drag",
+        minDistance: 6,
+        pointerDistance: 12,
+        preventPointsNearClose: false,
+        showCoordinatePoints: false,
+        styles: { fillColor: DRAWN, fillOpacity: 0.18, outlineColor: DRAWN, outlineWidth: 4, closingPointColor: DRAWN, closingPointWidth: 6 },
+      }),
+    ],
+  });
+  const ready = new Promise((resolve) => map.once("load", resolve));
+  return { ready, ...tools(map, draw, still) };
+}
+
+function tools(map, draw, still) {
+  let finished = null;
+  draw.on("finish", (id) => {
+    const drawn = draw.getSnapshotFeature(id);
+    if (finished && drawn) finished(drawn.geometry);
+  });
+  const show = (source, geometry) => map.getSource(source).setData(geometry ? feature(geometry) : NOTHING);
+  return {
+    startDrawing(whenDone) {
+      finished = whenDone;
+      draw.start();
+      draw.setMode("freehand");
+    },
+    stopDrawing() {
+      finished = null;
+      if (draw.enabled) draw.stop();
+      map.dragPan.enable();
+    },
+    restartDrawing() {
+      draw.clear();
+    },
+    /** Pixels across the drawing on the screen. */
+    sizeOf(geometry) {
+      const [w, s, e, n] = boundsOf(geometry);
+      const [a, b] = [map.project([w, n]), map.project([e, s])];
+      return Math.hypot(b.x - a.x, b.y - a.y);
+    },
+    showDrawn: (geometry) => show("drawn", geometry),
+    showField: (geometry) => show("field", geometry),
+    fit(geometry, padding) {
+      map.fitBounds(boundsOf(geometry), { padding, maxZoom: 16.2, animate: !still, duration: 700 });
+    },
+    canvas: () => map.getCanvas(),
+    project: (point) => map.project(point),
+    moving: () => map.isMoving() || !map.areTilesLoaded(),
+  };
+}

@@ -1,0 +1,138 @@
+// The bottom sheet: a line, a refusal or an error, in words that a farmer can use and dispute.
+
+import { curve } from "./curve.js";
+import { el, svg } from "./dom.js";
+import { cropName, dayName, money, number, percent, say, strings as t } from "./strings.js";
+
+const ICONS = {
+  raises: "M8 13V4M4 8l4-4 4 4",
+  lowers: "M8 3v9M4 8l4 4 4-4",
+  binds: "M5 7V5a3 3 0 0 1 6 0v2M4 7h8v6H4z",
+  refuses: "M4.500 4.500l7 7M11.500 4.500l-7 7",
+  informs: "M8 7.500V12M8 4.200v.1",
+};
+
+const icon = (effect) =>
+  el("span", { class: `icon ${effect}`, "aria-hidden": "true" },
+    svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16 }, svg("path", { d: ICONS[effect] ?? ICONS.informs })));
+
+const MU = 15;
+const hectares = (ha) => say(t.hectares, { ha: number(ha, 2), mu: number(ha * MU, 1) });
+
+/** Loading: what is being done, with a bar that moves. */
+export function asking() {
+  return [el("h1", { id: "sheet-title", class: "small" }, t.asking), el("div", { class: "bar" }, el("span")), el("p", { class: "soft", id: "asking-more" }, t.askingMore)];
+}
+
+/** An error: `what` happened, what to do. */
+export function trouble(title, what, remedy) {
+  return [el("h1", { id: "sheet-title", class: "small" }, title), el("p", {}, what), remedy && el("p", { class: "todo" }, remedy)].filter(Boolean);
+}
+
+/** An appraisal, offered or refused. */
+export function result(appraisal) {
+  const head = appraisal.line.refused ? refusal(appraisal) : offer(appraisal);
+  return [
+    ...head,
+    facts(appraisal),
+    reasons(appraisal),
+    season(appraisal),
+    goodToKnow(appraisal),
+  ].filter(Boolean);
+}
+
+function offer({ line }) {
+  return [
+    el("h1", { id: "sheet-title", class: "eyebrow" }, t.line),
+    el("p", { class: "amount" }, el("data", { id: "amount", value: line.limit }, money(line.limit, line.currency))),
+    line.due && el("p", { class: "due" }, say(t.due, { day: dayName(line.due) }), el("span", { class: "soft" }, say(t.tenor, { days: number(line.tenor_days) }))),
+    line.rule && el("p", { class: "rule" }, t.rules[line.rule] ?? line.rule),
+  ];
+}
+
+/** The reasons that refuse, first of all the one that the line names. */
+function refusing({ line }) {
+  return line.reasons.filter((reason) => reason.effect === "refuses").sort((a, b) => (b.code === line.refused) - (a.code === line.refused));
+}
+
+function refusal(appraisal) {
+  const code = appraisal.line.refused;
+  return [
+    el("h1", { id: "sheet-title", class: "no" }, t.refused),
+    refusing(appraisal).slice(0, 1).map((reason) => el("p", { class: "because" }, reason.text)),
+    el("p", { class: "todo" }, el("strong", {}, `${t.todo}: `), t.remedies[code] ?? t.remedy),
+    el("p", { class: "soft" }, t.refusedMore),
+  ].flat();
+}
+
+/** One sentence for a screen reader. */
+export function spoken(appraisal) {
+  const { line } = appraisal;
+  if (line.refused) return say(t.saidRefused, { why: refusing(appraisal)[0]?.text ?? "" });
+  return say(t.said, { amount: money(line.limit, line.currency), day: line.due ? dayName(line.due) : "" });
+}
+
+const fact = (name, ...lines) => el("div", { class: "fact" }, el("dt", {}, name), lines.filter(Boolean).map((line, i) => el("dd", { class: i ? "soft" : "main" }, line)));
+
+function facts(appraisal) {
+  return el("dl", { class: "facts" }, cropFact(appraisal.call), areaFact(appraisal), harvestFact(appraisal), worthFact(appraisal));
+}
+
+function cropFact(call) {
+  const others = call.likely.filter((name) => name !== call.crop).map((name) => cropName(name).toLowerCase());
+  const perhaps = others.length ? say(t.orPerhaps, { crops: others.slice(0, 3).join(", ") }) : null;
+  if (!call.crop) return fact(t.crop, t.cropUnsure, perhaps ?? call.abstained);
+  return fact(t.crop, cropName(call.crop), [say(t.certain, { share: percent(call.certainty) }), perhaps].filter(Boolean).join(", "));
+}
+
+function areaFact({ segment }) {
+  const cut = Object.entries(segment.cut_away).filter(([, ha]) => ha >= 0.005);
+  const parts = cut.map(([cause, ha]) => `${t.parts[cause] ?? cause} ${number(ha, 2)} ha`).join(", ");
+  const measured = segment.area_ha?.p50;
+  return fact(
+    t.area,
+    measured ? hectares(measured) : say(t.hectares, { ha: "0", mu: "0" }),
+    [
+      say(t.drawn, { ha: number(segment.drawn_ha, 2), mu: number(segment.drawn_ha * MU, 1) }),
+      parts && say(t.cutAway, { parts }),
+      segment.added_ha >= 0.005 && say(t.added, { ha: number(segment.added_ha, 2) }),
+    ].filter(Boolean).join("; "),
+  );
+}
+
+function harvestFact({ yields, worth, call }) {
+  const of = yields.find((one) => one.crop === (worth?.crop ?? call.crop)) ?? yields[0];
+  if (!of || of.kg_ha.p50 === null) return null;
+  const tonnes = (kg) => number(kg / 1000, 1);
+  return fact(
+    t.harvest,
+    say(t.harvestKg, { mid: tonnes(of.kg_ha.p50) }),
+    say(t.harvestRange, { low: tonnes(of.kg_ha.p10), high: tonnes(of.kg_ha.p90) }),
+  );
+}
+
+function worthFact({ worth }) {
+  if (!worth || worth.money.p50 === null) return null;
+  const whole = (amount) => money(Math.round(amount), worth.currency);
+  return fact(t.worth, whole(worth.money.p50), say(t.worthRange, { low: whole(worth.money.p10), high: whole(worth.money.p90) }));
+}
+
+function reasons({ line }) {
+  if (!line.reasons.length) return null;
+  const items = line.reasons.map((reason) =>
+    el("li", {}, icon(reason.effect), el("span", {}, reason.text, " ", el("small", { class: `effect ${reason.effect}` }, t.effects[reason.effect] ?? reason.effect)),
+    ));
+  return el("section", {}, el("h2", {}, line.refused ? t.whyRefused : t.why), el("ul", { class: "reasons", lang: "en" }, items));
+}
+
+function season({ series, growth }) {
+  const picture = curve(series, growth);
+  if (!picture) return null;
+  return el("section", {}, el("h2", {}, t.season), el("figure", {}, picture, el("figcaption", { class: "soft" }, say(t.seasonCaption, { looks: growth.looks }))));
+}
+
+function goodToKnow({ plot, warnings }) {
+  const notes = [...new Set([...(plot.mended ?? []), ...(warnings ?? [])])];
+  if (!notes.length) return null;
+  return el("details", {}, el("summary", {}, `${t.warnings} (${notes.length})`), el("ul", { class: "notes", lang: "en" }, notes.map((note) => el("li", {}, note))));
+}
