@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,11 @@ def card() -> dict[str, Any]:
     if missing or "all" not in loaded["peak_evi2_p25"]:
         raise ModelError(f"its card lacks {', '.join(missing) or 'the class all'}", subject="models/vigour")
     return dict(loaded)
+
+
+def card_sha256() -> str:
+    """Return the sha256 of the shipped reference."""
+    return hashlib.sha256((shipped.path("models/vigour") / "card.yaml").read_bytes()).hexdigest()
 
 
 def reference(crop: str | None, day: date) -> Figure:

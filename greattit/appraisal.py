@@ -1,0 +1,142 @@
+"""The walk of one plot on one day: `appraise`. And its record as JSON: `as_dict`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from greattit import __version__
+from greattit.plots.drawing import SLOPPY, Drawing
+from greattit.tiles.catalogue import Catalogue
+from greattit.types import Appraisal, CropCall, MadeWith, Plot
+
+if TYPE_CHECKING:
+    from greattit.types import Cube
+
+POLICIES = ("regions", "crops", "yields", "prices", "calendar", "credit")
+"""The policy files that an appraisal rests on."""
+
+
+def season(catalogue: Catalogue, plot: Plot, day: date) -> Cube:
+    """Read what the walk needs to see: the window around the plot from 1 January of `day`'s year to `day`."""
+    from greattit import tiles
+
+    return tiles.read(catalogue, plot.geometry, since=date(day.year, 1, 1), until=day)
+
+
+def appraise(
+    source: Catalogue | Cube,
+    plot: Plot,
+    day: date,
+    *,
+    live_debt: Decimal = Decimal(0),
+    region: str | None = None,
+    drawing: Drawing = SLOPPY,
+    clock: Callable[[], float] | None = None,
+) -> Appraisal:
+    """Walk from tiles to credit line for one plot; nothing seen or decided after `day` is used.
+
+    `source` is an opened catalogue, or the cube that `season` read from it. `live_debt` [the region's currency] is what
+    the plot already carries. `region` overrides the place found from the plot. `drawing` says how the plot was drawn.
+    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError` and `TilesError`.
+    """
+    from greattit import credit, crops, growth, plots, policy, series, value, yields
+    from greattit.policy.places import crop_shares, region_at
+
+    lap = _Laps(clock)
+    cube = lap("tiles", season, source, plot, day) if isinstance(source, Catalogue) else source
+    segment = lap("plots", plots.cut, plot, cube, drawing=drawing)
+    looks = lap("series", series.gather, segment, cube)
+    place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
+    call = lap("crops", crops.classify, looks, day=day, prior=crop_shares(place, day=day) if place else None)
+    course = lap("growth", growth.observe, looks, call, day=day, wet=series.share_wet(segment, cube))
+    harvests = lap("yields", yields.estimate, call, course, region=place, day=day) if place else ()
+    worth = lap("value", value.price, harvests, segment, region=place, day=day) if harvests and place else None
+    line = lap(
+        "credit",
+        credit.offer,
+        worth=worth,
+        yields=harvests,
+        segment=segment,
+        call=call,
+        growth=course,
+        region=place,
+        day=day,
+        live_debt=live_debt,
+    )
+    made_with = MadeWith(
+        __version__, cube.attrs["cube_id"], {n: policy.load(n).sha256 for n in POLICIES}, _models(call)
+    )
+    warnings = (*plot.mended, *cube.attrs["warnings"])
+    return Appraisal(
+        plot, day, place or "", segment, looks, call, course, harvests, worth, line, made_with, warnings, lap.seconds
+    )
+
+
+def _models(call: CropCall) -> dict[str, str]:
+    from greattit.growth.vigour import card_sha256
+
+    return {call.model: call.model_sha256, "vigour": card_sha256()}
+
+
+class _Laps:
+    """Runs the rooms in turn and notes how long each took."""
+
+    def __init__(self, clock: Callable[[], float] | None) -> None:
+        self.clock, self.seconds = clock, dict[str, float]()
+
+    def __call__(self, room: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.clock is None:
+            return verb(*args, **kwargs)
+        start = self.clock()
+        result = verb(*args, **kwargs)
+        self.seconds[room] = self.clock() - start
+        return result
+
+
+def as_dict(appraisal: Appraisal) -> dict[str, Any]:
+    """Return an appraisal as plain values for JSON; the keys are the fields of the records in `greattit.types`.
+
+    NaN becomes null, money a decimal string, a date its ISO text, a geometry GeoJSON (EPSG:4326); the coverage of
+    single pixels is left out.
+    """
+    return {name.name: _plain(getattr(appraisal, name.name)) for name in dataclasses.fields(appraisal)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "coverage"}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if hasattr(value, "__geo_interface__"):
+        return _plain(value.__geo_interface__)
+    if hasattr(value, "dtype"):
+        return _array(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def _array(value: Any) -> Any:
+    """Arrays as nested lists: days as ISO text, numbers with the six figures that float32 holds."""
+    import numpy as np
+
+    if value.dtype.kind == "M":
+        return np.datetime_as_string(value, unit="D").tolist()
+    if value.dtype.kind == "f":
+        return [_array(row) for row in value] if value.ndim > 1 else [_float(v) for v in np.atleast_1d(value).tolist()]
+    return value.tolist()
+
+
+def _float(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
