@@ -1,7 +1,7 @@
 """Decided numbers: `load(name).on(day)`.
 
-Each file of this folder is a tree of rules. A leaf has `description`, `unit`, `reference` and `values`, keyed by the day
-they came into force (the form of openfisca's parameters)::
+Each file of this folder is a tree of rules. A leaf has `description`, `unit`, `reference` and `values`, keyed by the
+day they came into force (the form of openfisca's parameters)::
 
     advance_rate:
       description: Share of the prudent value of the harvest that is lent
@@ -60,7 +60,9 @@ class View(Mapping[str, "Decided | View"]):
         """Return the rule or branch; raise `PolicyError` when it is unknown or not yet in force."""
         path = f"{self._path}/{key}"
         if key not in self._tree:
-            raise PolicyError("there is no such rule", subject=f"policy/{path}", remedy="add it to the file with its source")
+            raise PolicyError(
+                "there is no such rule", subject=f"policy/{path}", remedy="add it to the file with its source"
+            )
         node = self._tree[key]
         if "values" not in node:
             return View(node, self._day, path)
@@ -91,6 +93,9 @@ class View(Mapping[str, "Decided | View"]):
     def __len__(self) -> int:
         return len(self._tree)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._tree
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -117,4 +122,6 @@ def load(name: str) -> Rules:
     if not file.is_file():
         raise PolicyError("there is no such policy file", subject=f"policy/{name}.yaml")
     raw = file.read_bytes()
-    return Rules(name, yaml.load(raw, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), hashlib.sha256(raw).hexdigest())
+    return Rules(
+        name, yaml.load(raw, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), hashlib.sha256(raw).hexdigest()
+    )

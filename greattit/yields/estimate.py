@@ -1,0 +1,95 @@
+"""Regional mean, times vigour, times the undamaged share, with a spread that widens when looks are few.
+
+::
+
+    sd  = sqrt(year_spread^2 + field_spread^2) * sqrt(looks_enough / min(looks, looks_enough))
+    p50 = mean * min(vigour, 1) * (1 - damaged share)
+    p10 = p50 * exp(-1.2816 * sd)          p90 = p50 * exp(+1.2816 * sd)
+
+The yield of one field is taken as lognormal around the regional mean: it cannot be below zero, and its spread is a
+share of it. 1.2816 is the normal quantile of 0.9. Vigour and damage only ever lower. Damages may lie on each other, so the
+largest share counts, not their sum; a damage that has already lowered the vigour is counted twice, which is prudent.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+from greattit import policy
+from greattit.crops import taxonomy
+from greattit.policy import places
+from greattit.types import CropCall, Figure, Growth, Interval, Yield
+from greattit.yields.table import lookup
+
+Z = 1.2816
+"""normal quantile of 0.9 [1]"""
+
+
+def estimate(call: CropCall, growth: Growth, *, region: str | None, day: date) -> tuple[Yield, ...]:
+    """Return one yield [kg/ha] for each crop of `call.likely` that has figures in the region, most probable first.
+
+    Empty when abstained, outside every region, or when nothing was seen. A likely crop without a figure is left out:
+    `credit.offer` says so, and refuses when it is the called crop. NaN vigour gives NaN, never zero.
+    """
+    if call.crop is None or not region or growth.looks < 1:
+        return ()
+    likely = dict.fromkeys((*call.likely, call.crop))
+    found = (_one(crop, growth, region, day) for crop in likely if taxonomy.is_crop(crop, day))
+    return tuple(one for one in found if one is not None)
+
+
+def _one(crop: str, growth: Growth, region: str, day: date) -> Yield | None:
+    where = ("regions", region)
+    mean = lookup(crop, "mean", book="yields", branch=where, day=day)
+    years = lookup(crop, "year_spread", book="yields", branch=where, day=day)
+    fields = lookup(crop, book="yields", branch=("rules", "field_spread"), day=day)
+    if mean is None or years is None or fields is None:
+        return None
+    enough = policy.load("yields").on(day).rule("rules", "looks_enough")
+    widening = math.sqrt(enough.value / min(growth.looks, enough.value))
+    spread = math.hypot(years.value, fields.value) * widening
+    vigour, undamaged = _least(growth.vigour), 1.0 - _damaged(growth)
+    middle = mean.value * vigour * undamaged
+    low, high = middle * math.exp(-Z * spread), middle * math.exp(Z * spread)
+    formula = "p50 = mean yield x vigour x undamaged share; p10, p90 = p50 x exp(-+1.2816 x yield spread)"
+    figures = (
+        Figure("mean yield", float(mean.value), "kg/ha", mean.source),
+        Figure("vigour", vigour, "1", "growth: how green the crop is against a normal field of it, never above 1"),
+        Figure("undamaged share", undamaged, "1", "1 - largest share of the damages found"),
+        Figure("year spread", float(years.value), "1", years.source),
+        Figure("field spread", float(fields.value), "1", fields.source),
+        Figure("clear looks", float(growth.looks), "looks", "growth: clear looks of the season up to the day"),
+        Figure("looks enough", float(enough.value), "looks", enough.source),
+        Figure(
+            "yield spread",
+            spread,
+            "1",
+            "hypot(year, field spread) x sqrt(looks enough / min(clear looks, looks enough))",
+        ),
+        Figure("yield p50", middle, "kg/ha", formula),
+        Figure("yield p10", low, "kg/ha", formula),
+    )
+    return Yield(
+        crop, Interval(low, middle, high, "kg/ha"), _basis(crop, region, mean, vigour, undamaged, day), figures
+    )
+
+
+def _basis(crop: str, region: str, mean: policy.Decided, vigour: float, undamaged: float, day: date) -> str:
+    table = mean.path.split("/")[-2]
+    what = crop if table == crop else f"{crop} (as {table})"
+    return (
+        f"Mean yield of {what.replace('_', ' ')} in {places.name(region, day=day)}, {mean.value} kg/ha in force since "
+        f"{mean.since}, times vigour {vigour:.2f} and undamaged share {undamaged:.2f}"
+    )
+
+
+def _least(vigour: float) -> float:
+    return vigour if math.isnan(vigour) else min(max(vigour, 0.0), 1.0)
+
+
+def _damaged(growth: Growth) -> float:
+    shares = [hazard.share for hazard in growth.hazards]
+    if any(math.isnan(share) for share in shares):
+        return math.nan
+    return min(max(shares, default=0.0), 1.0)
