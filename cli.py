@@ -6,7 +6,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ Tiles = Annotated[
 ]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Nothing seen or decided after this day is used.")]
 OptionalDay = Annotated[
-    Optional[datetime], typer.Option(formats=["%Y-%m-%d"], help="Day of the appraisal; default: the last look.")
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the appraisal; default: the last look.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 DataRoot = Annotated[
@@ -95,11 +95,11 @@ def appraise(
     tiles: Tiles,
     plot: Annotated[Path, typer.Option(help="GeoJSON (or GeoParquet, GeoPackage, Shapefile) with the drawn plot.")],
     day: OptionalDay = None,
-    out: Annotated[Optional[Path], typer.Option(help="Write appraisal.png, .html and .json into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write appraisal.png, .html and .json into this folder.")] = None,
     as_json: Json = False,
     live_debt: Annotated[str, typer.Option(help="What the plot already carries, in the region's currency.")] = "0",
     region: Annotated[
-        Optional[str], typer.Option(help="Region of policy/regions.yaml, instead of the place found.")
+        str | None, typer.Option(help="Region of policy/regions.yaml, instead of the place found.")
     ] = None,
     surveyed: Annotated[
         bool, typer.Option("--surveyed", help="The plot comes from a land register, not a finger.")
@@ -184,7 +184,7 @@ def county(
 
 @app.command()
 def serve(
-    tiles: Annotated[Optional[Path], typer.Argument(help="Catalogue folder; default: the sample tiles.")] = None,
+    tiles: Annotated[Path | None, typer.Argument(help="Catalogue folder; default: the sample tiles.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     day: OptionalDay = None,
@@ -206,12 +206,12 @@ def serve(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the catalogue into; it must not exist yet.")],
-    seed: Annotated[Optional[int], typer.Option(help="Same seed, same county; default: the recipe's own.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same county; default: the recipe's own.")] = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe that travels with greattit, or a YAML file.")
     ] = "sample",
 ) -> None:
-    """Grow a county with made truth: tiles, fields, clouds and yields. Needs `pip install greattit[simulate]`."""
+    """Grow a county with made truth: tiles, fields, clouds and yields. Needs the extra "simulate"."""
     with _Refuse():
         from greattit.simulate import grow_county
 

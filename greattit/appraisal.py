@@ -42,7 +42,7 @@ def appraise(
 
     `source` is an opened catalogue, or the cube that `season` read from it. `live_debt` [the region's currency] is what
     the plot already carries. `region` overrides the place found from the plot. `drawing` says how the plot was drawn.
-    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError` and `TilesError`.
+    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`, `TilesError`.
     """
     from greattit import credit, crops, growth, plots, policy, series, value, yields
     from greattit.policy.places import crop_shares, region_at

@@ -154,7 +154,7 @@ def _complete(scenes: list[Scene], warnings: list[str]) -> list[Scene]:
 
 def _attribution(nodes: list[dict[str, Any]]) -> str:
     names = [p.get("name", "") for node in nodes for p in node.get("providers") or [] if isinstance(p, dict)]
-    return "; ".join(dict.fromkeys(n for n in names if n))
+    return "; ".join(dict.fromkeys(str(n) for n in names if n))
 
 
 def _walk(file: Path, nodes: list[dict[str, Any]], warnings: list[str], above: frozenset[Path]) -> Iterator[Scene]:
@@ -169,7 +169,8 @@ def _walk(file: Path, nodes: list[dict[str, Any]], warnings: list[str], above: f
         warnings.append(f"collection {file.parent.name} left out: {_reason(error)}")
         return
     nodes.append(node if isinstance(node, dict) else {})
-    for link in nodes[-1].get("links") or []:
+    links = nodes[-1].get("links")
+    for link in links if isinstance(links, list) else []:
         kind, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
         if kind not in ("child", "item") or not isinstance(href, str):
             continue

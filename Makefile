@@ -1,0 +1,56 @@
+# Two commands: `make demo` and `make test`. Each sets up everything in .venv first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+SHARED ?= ../shared/data
+
+.PHONY: demo test lint setup notebooks vendor train evaluate sample-tiles benchmarks wheel-check pictures clean
+
+demo: setup
+	$(BIN)/greattit demo --out demo
+
+test: setup lint
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: .venv/ready
+
+# torch first and by its exact version: any other release drags in gigabytes of CUDA.
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch .venv/ready
+
+# Slow ones, not part of `make test`.
+train: setup            ## weights and cards again, from the real series in $(SHARED)
+	$(BIN)/greattit train crops --data $(SHARED)
+	$(BIN)/greattit train vigour --data $(SHARED)
+
+evaluate: setup         ## every figure of the README
+	$(BIN)/greattit evaluate walk $(SHARED)/scenes/flanders-2018
+	$(BIN)/greattit evaluate walk data/sample_tiles
+	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
+
+sample-tiles: setup     ## data/sample_tiles again, the same to the byte
+	$(BIN)/pip install --quiet --editable '.[simulate]'
+	rm -rf .build/sample_tiles && mkdir -p .build
+	$(BIN)/greattit simulate .build/sample_tiles
+	diff -r .build/sample_tiles data/sample_tiles && echo "the sample tiles are what the recipe grows"
+
+benchmarks: setup
+	$(BIN)/python benchmarks/one_plot.py
+
+wheel-check: setup      ## a wheel in an empty environment runs the demo from another folder
+	rm -rf .build/wheel && mkdir -p .build/wheel
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir .build/wheel .
+	$(PYTHON) -m venv .build/wheel/venv
+	.build/wheel/venv/bin/pip install --quiet torch==2.13.0
+	.build/wheel/venv/bin/pip install --quiet .build/wheel/*.whl
+	cd .build/wheel && venv/bin/greattit demo --out demo && test -s demo/appraisal.html
+
+clean:
+	rm -rf .venv .build demo
