@@ -7,8 +7,8 @@
     p10 = p50 * exp(-1.2816 * sd)          p90 = p50 * exp(+1.2816 * sd)
 
 The yield of one field is taken as lognormal around the regional mean: it cannot be below zero, and its spread is a
-share of it. 1.2816 is the normal quantile of 0.9. Vigour and damage only ever lower. Damages may lie on each other, so the
-largest share counts, not their sum; a damage that has already lowered the vigour is counted twice, which is prudent.
+share of it. 1.2816 is the normal quantile of 0.9. Vigour and damage only ever lower. Damages may lie on each other, so
+the largest share counts, not their sum; a damage that has lowered the vigour too is counted twice, which is prudent.
 """
 
 from __future__ import annotations
