@@ -97,7 +97,7 @@ def test_no_yield_no_region_or_no_price_is_worth_nothing_known() -> None:
     assert value.price((), Field().segment(), region="flanders", day=DAY) is None
     assert value.price(Field().yields(), Field().segment(), region=None, day=DAY) is None
     assert value.price(Field().yields(), Field().segment(), region="atlantis", day=DAY) is None
-    assert value.price_of("apple", region="flanders", day=DAY) is None
+    assert value.price_of("soybean", region="flanders", day=DAY) is None
 
 
 def test_a_field_of_no_vigour_is_worth_nothing() -> None:
