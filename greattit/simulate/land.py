@@ -1,0 +1,394 @@
+"""The land: roads, a stream, a village and irregular fields, drawn once and painted on a 2 m grid.
+
+Blocks between roads and water are cut again and again across their longer side, as fields are divided in life, by lines
+that lean and bend; some neighbours are joined, so that many fields are not convex. Coordinates are metres east and
+north of the county's lower left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely import affinity
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import polygonize, split, unary_union
+
+CELL_M = 2.0
+"""[m] edge of a cell of the painted land"""
+
+VERGE, ROAD, TREE, WATER, ROOF_RED, ROOF_DARK, YARD, GARDEN, BANK = range(9)
+COVERS = ("verge", "road", "tree", "water", "roof_red", "roof_dark", "yard", "garden", "bank")
+"""Names of the first classes of the painted land; fields follow from `FIRST_FIELD`."""
+FIRST_FIELD = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One field, as it lies on the ground."""
+
+    number: int
+    """1, 2, ... from north-west to south-east"""
+    shape: Polygon
+    """[m] from the county's corner"""
+    whole: bool
+    """False when the county's edge cuts it"""
+    wet: float
+    """0-1: 1 is beside the stream"""
+    crop: str = ""
+    """house name"""
+    event: str = "none"
+    """"none", "flood", "failed", "hail" or "early_harvest" """
+
+
+@dataclass(frozen=True, eq=False)
+class Land:
+    """The county as drawn and painted."""
+
+    size_m: float
+    """[m] edge of the square"""
+    fields: tuple[Field, ...]
+    classes: NDArray[np.uint16]
+    """(row, col) at `CELL_M`, north up: index into COVERS, or FIRST_FIELD + number - 1"""
+    edge_m: NDArray[np.float32]
+    """(row, col) [m] to the edge of the own class"""
+    tall_m: NDArray[np.float32]
+    """(row, col) [m] height of trees and houses, 0 elsewhere"""
+    trees: BaseGeometry
+    """tree lines and woods [m]"""
+
+
+def fractal(shape: tuple[int, int], rng: np.random.Generator, slope: float, longest: float = np.inf) -> NDArray[Any]:
+    """Return a random field of mean 0 and spread 1 whose spectrum falls as frequency^-slope (spectral synthesis).
+
+    `longest` [cells] is the longest wave let in. Saupe 1988, Algorithms for random fractals, in The Science of
+    Fractal Images.
+    """
+    rows, cols = shape
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None, :])
+    frequency[0, 0] = np.inf
+    amplitude = np.where(frequency * longest < 1.0, 0.0, frequency ** (-slope / 2.0))
+    phases = rng.normal(size=amplitude.shape) + 1j * rng.normal(size=amplitude.shape)
+    out = np.fft.irfft2(amplitude * phases, s=shape)
+    return np.asarray((out - out.mean()) / out.std())
+
+
+def lay_out(recipe: Mapping[str, Any], rng: np.random.Generator) -> Land:
+    """Draw the county of `recipe["land"]` and give every field its crop and event."""
+    rules = recipe["land"]
+    size = float(recipe["county"]["size_m"])
+    square = box(0, 0, size, size)
+    roads, stream = _lines(size, rules, rng)
+    parcels = _parcels(square, roads, stream, rules, rng)
+    village, rest = _village(parcels, roads, rules, size)
+    rest, wood, pond = _wood_and_pond(rest, stream, rules, size, rng)
+    hedges = _hedges(rest, rules, rng)
+    road_area = unary_union([line.buffer(width / 2) for line, width in roads])
+    water = unary_union([stream.buffer(rules["stream_width_m"] / 2), pond])
+    trees = unary_union([*hedges, *wood]).difference(unary_union([road_area.buffer(1), water]))
+    taken = unary_union([road_area.buffer(2.5), water.buffer(3.0), trees.buffer(0.5)])
+    fields = _fields(rest, taken, square, stream, rules, rng)
+    fields = _events(_crops(fields, recipe, rng), recipe)
+    garden, roofs = _houses(village, road_area, rng)
+    layers: list[tuple[BaseGeometry, int, float]] = [
+        (unary_union(village).buffer(-1.0), GARDEN, 0.0),
+        (garden, YARD, 0.0),
+        *((field.shape, FIRST_FIELD + field.number - 1, 0.0) for field in fields),
+        (water.buffer(2.5), BANK, 0.0),
+        (trees, TREE, 11.0),
+        (water, WATER, 0.0),
+        (road_area, ROAD, 0.0),
+        *((shape, kind, 6.0) for shape, kind in roofs),
+    ]
+    classes, tall, edge = _paint(layers, size)
+    return Land(size, fields, classes, edge, tall, trees)
+
+
+def _winding(start: tuple[float, float], end: tuple[float, float], bend: float, rng: np.random.Generator) -> LineString:
+    """Return a line that wanders by about `bend` metres, smoothed by corner cutting (Chaikin 1974)."""
+    steps = np.linspace(0.0, 1.0, 7)[:, None]
+    points = np.asarray(start) + steps * (np.asarray(end) - np.asarray(start))
+    points[1:-1] += rng.normal(0.0, bend, (5, 2))
+    for _ in range(3):
+        quarter = 0.75 * points[:-1] + 0.25 * points[1:]
+        three = 0.25 * points[:-1] + 0.75 * points[1:]
+        points = np.concatenate([points[:1], np.stack([quarter, three], 1).reshape(-1, 2), points[-1:]])
+    return LineString(points)
+
+
+def _lines(
+    size: float, rules: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[list[tuple[LineString, float]], LineString]:
+    """Return the roads with their widths [m], and the stream."""
+    roads = []
+    for road in rules["roads"]:
+        start, end = (tuple(size * value for value in road[key]) for key in ("from", "to"))
+        roads.append((_winding(start, end, road["bend"] * size, rng), float(road["width_m"])))
+    start, end = (tuple(size * value for value in rules["stream"][key]) for key in ("from", "to"))
+    return roads, _winding(start, end, rules["stream"]["bend"] * size, rng)
+
+
+def _parcels(
+    square: Polygon,
+    roads: list[tuple[LineString, float]],
+    stream: LineString,
+    rules: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> list[Polygon]:
+    """Cut the square (with a rim beyond it) into parcels along roads and water, then across."""
+    wide = square.buffer(rules["rim_m"], join_style="mitre")
+    lines = unary_union([wide.boundary, *(line for line, _ in roads), stream])
+    blocks = sorted((b for b in polygonize(lines) if b.area > 300), key=lambda b: (b.centroid.y, b.centroid.x))
+    parcels: list[Polygon] = []
+    for block in blocks:
+        parcels += _divide(block, rules, rng)
+    return _join(parcels, rules, rng)
+
+
+def _divide(block: Polygon, rules: Mapping[str, Any], rng: np.random.Generator) -> list[Polygon]:
+    """Cut a block across its longer side until every part has about the size drawn for it."""
+    median, spread, least, most = (float(rules["area_ha"][k]) for k in ("median", "spread", "least", "most"))
+    wanted = 1e4 * float(np.clip(median * np.exp(spread * rng.normal()), least, most))
+    if block.area < 1.5 * wanted or block.area < 1e4 * least * 2.2:
+        return [block]
+    for _ in range(8):
+        parts = _cut(block, rng)
+        if len(parts) >= 2 and all(_stout(part) for part in parts):
+            return [piece for part in parts for piece in _divide(part, rules, rng)]
+    return [block]
+
+
+def _stout(part: Polygon) -> bool:
+    return bool(part.area > 2500 and 4 * np.pi * part.area / part.length**2 > 0.30)
+
+
+def _cut(block: Polygon, rng: np.random.Generator) -> list[Polygon]:
+    """Cut once by a leaning, bent line across the longer side."""
+    corners = np.asarray(block.minimum_rotated_rectangle.exterior.coords)[:4]
+    sides = np.roll(corners, -1, axis=0) - corners
+    longer = int(np.argmax(np.hypot(*sides.T)))
+    along = sides[longer] / np.hypot(*sides[longer])
+    if rng.random() < 0.15:
+        along = np.array([-along[1], along[0]])
+    turn = np.radians(rng.normal(0.0, 7.0))
+    across = np.array(
+        [-along[1] * np.cos(turn) - along[0] * np.sin(turn), along[0] * np.cos(turn) - along[1] * np.sin(turn)]
+    )
+    spread = np.ptp(np.asarray(block.exterior.coords) @ along)
+    low = (np.asarray(block.exterior.coords) @ along).min()
+    middle = np.asarray(block.centroid.coords[0])
+    at = middle + along * (low + spread * rng.uniform(0.3, 0.7) - middle @ along)
+    steps = np.array([-1500.0, -90.0, 0.0, 70.0, 1500.0]) + np.array([0, *rng.normal(0, 35, 3), 0])
+    bend = np.array([0.0, *rng.normal(0.0, 7.0, 3), 0.0])
+    if rng.random() < 0.22:
+        bend[2:] += rng.choice([-1, 1]) * rng.uniform(18, 45)
+    points = at + np.sort(steps)[:, None] * across + bend[:, None] * along
+    return [g for g in split(block, LineString(points)).geoms if isinstance(g, Polygon)]
+
+
+def _join(parcels: list[Polygon], rules: Mapping[str, Any], rng: np.random.Generator) -> list[Polygon]:
+    """Join some neighbours into fields with a bend or a corner, as when one farmer works both."""
+    done: list[Polygon] = []
+    left = list(parcels)
+    while left:
+        one = left.pop(0)
+        if rng.random() < rules["joined_share"]:
+            for other in left:
+                both = unary_union([one, other]) if one.boundary.intersection(other.boundary).length > 40 else None
+                if isinstance(both, Polygon) and both.area < 9e4 and both.area / both.convex_hull.area < 0.88:
+                    left.remove(other)
+                    one = Polygon(both.exterior)
+                    break
+        done.append(one)
+    return done
+
+
+def _village(
+    parcels: list[Polygon], roads: list[tuple[LineString, float]], rules: Mapping[str, Any], size: float
+) -> tuple[list[Polygon], list[Polygon]]:
+    """Split the parcels into village and farmyards, and the rest."""
+    heart = Point(*(size * v for v in rules["village"]["at"]))
+    radius = rules["village"]["radius"] * size
+    zone = affinity.scale(heart.buffer(radius), 1.3, 0.85)
+    lanes = unary_union([line for line, _ in roads])
+    ribbon = lanes.intersection(heart.buffer(radius * rules["village"]["ribbon"])).buffer(42, cap_style="flat")
+    farms = [_farmyard(tuple(size * v for v in at), n, rules["farm_m"]) for n, at in enumerate(rules["farms"])]
+    built = unary_union([zone.intersection(lanes.buffer(95)), ribbon, *farms])
+    village, rest = [], []
+    for parcel in parcels:
+        inside = parcel.intersection(built)
+        village += [piece for piece in getattr(inside, "geoms", [inside]) if piece.area > 300]
+        outside = parcel.difference(built)
+        rest += [p for p in getattr(outside, "geoms", [outside]) if isinstance(p, Polygon) and p.area > 400]
+    return village, rest
+
+
+def _farmyard(at: tuple[float, ...], number: int, edge: float) -> Polygon:
+    """Return the ground of a farm: a leaning oblong with a corner cut off."""
+    deep = edge * (0.7 + 0.12 * (number % 3))
+    yard = Polygon(
+        [(0, 0), (edge, 0.06 * edge), (edge * 1.04, 0.7 * deep), (0.62 * edge, deep), (-0.05 * edge, 0.9 * deep)]
+    )
+    return affinity.rotate(affinity.translate(yard, at[0] - edge / 2, at[1] - deep / 2), 37.0 * number)
+
+
+def _wood_and_pond(
+    parcels: list[Polygon], stream: LineString, rules: Mapping[str, Any], size: float, rng: np.random.Generator
+) -> tuple[list[Polygon], list[BaseGeometry], BaseGeometry]:
+    """Turn the parcels at the wood's places into trees, and dig a pond beside the stream."""
+    places = [Point(*(size * v for v in at)) for at in rules["woods"]]
+    chosen = [_nearest(parcels, place) for place in places]
+    wood: list[BaseGeometry] = [parcel.buffer(-1.0) for parcel in chosen]
+    rest = [p for p in parcels if not any(p is one for one in chosen)]
+    at = np.asarray(stream.interpolate(rules["pond"]["along"], normalized=True).coords[0])
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    wide = rules["pond"]["radius_m"]
+    radius = wide * (1 + 0.18 * np.sin(2 * angles + 1) + 0.1 * rng.normal(size=24))
+    rim = at + [0.0, 1.1 * wide] + np.stack([1.3 * np.cos(angles), np.sin(angles)], 1) * radius[:, None]
+    return rest, wood, Polygon(rim).buffer(4).buffer(-4)
+
+
+def _nearest(parcels: list[Polygon], place: Point) -> Polygon:
+    return min(parcels, key=lambda parcel: (parcel.distance(place), parcel.centroid.distance(place)))
+
+
+def _hedges(parcels: list[Polygon], rules: Mapping[str, Any], rng: np.random.Generator) -> list[BaseGeometry]:
+    """Plant tree lines, of uneven width and with gaps, along some parcel edges."""
+    out: list[BaseGeometry] = []
+    for parcel in parcels:
+        ring = parcel.exterior
+        if rng.random() > rules["hedged_share"]:
+            continue
+        start, length = rng.uniform(0, ring.length), rng.uniform(0.12, 0.4) * ring.length
+        reach = np.arange(start, start + length, 7.0)
+        out += [
+            ring.interpolate(d % ring.length).buffer(rng.uniform(2.0, 5.0), quad_segs=4)
+            for d in reach
+            if rng.random() < 0.85
+        ]
+    return out
+
+
+def _fields(
+    parcels: list[Polygon],
+    taken: BaseGeometry,
+    square: Polygon,
+    stream: LineString,
+    rules: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> tuple[Field, ...]:
+    """Shrink the parcels by their margins, round them, and number them."""
+    shapes: list[tuple[Polygon, bool]] = []
+    for parcel in parcels:
+        gap = float(rng.uniform(*rules["margin_m"]))
+        bare = parcel.buffer(-gap).difference(taken).buffer(-4).buffer(4).simplify(1.0)
+        parts = [p for p in getattr(bare, "geoms", [bare]) if isinstance(p, Polygon)]
+        for part in parts:
+            shape = Polygon(part.exterior, [hole for hole in part.interiors if Polygon(hole).area > 150])
+            seen = shape.intersection(square)
+            seen = max(seen.geoms, key=lambda g: g.area) if isinstance(seen, MultiPolygon) else seen
+            if isinstance(seen, Polygon) and seen.area > 1e4 * rules["area_ha"]["least"] * 0.6:
+                shapes.append((seen, square.buffer(-1).contains(shape)))
+    shapes.sort(key=lambda s: (-round(s[0].centroid.y / 200), s[0].centroid.x))
+    return tuple(
+        Field(n, shape, whole, float(np.exp(-shape.distance(stream) / 60.0)))
+        for n, (shape, whole) in enumerate(shapes, 1)
+    )
+
+
+def _crops(fields: tuple[Field, ...], recipe: Mapping[str, Any], rng: np.random.Generator) -> tuple[Field, ...]:
+    """Give each field the crop that still lacks most of its share; wet fields fall to grass first."""
+    wanted = {crop: float(rules["share"]) for crop, rules in recipe["crops"].items()}
+    total = sum(wanted.values())
+    area = sum(field.shape.area for field in fields)
+    given = dict.fromkeys(wanted, 0.0)
+    order = sorted(fields, key=lambda f: -f.wet - 0.3 * rng.random())
+    out: dict[int, Field] = {}
+    for field in order:
+        need = {c: wanted[c] / total - given[c] / area for c in wanted}
+        if field.wet > 0.6 and need.get("grassland", -1) > 0:
+            crop = "grassland"
+        else:
+            ranked = sorted((c for c in need if _suits(field, recipe["crops"][c])), key=lambda c: -need[c])
+            top = ranked[: min(4, len(ranked))]
+            weights = np.clip([need[c] for c in top], 1e-4, None)
+            crop = str(rng.choice(top, p=weights / weights.sum()))
+        given[crop] += field.shape.area
+        out[field.number] = replace(field, crop=crop)
+    return tuple(out[field.number] for field in fields)
+
+
+def _suits(field: Field, rules: Mapping[str, Any]) -> bool:
+    least, most = rules.get("field_ha", (0.0, 99.0))
+    return bool(least <= field.shape.area / 1e4 <= most)
+
+
+def _events(fields: tuple[Field, ...], recipe: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Strike one whole field for each event of the recipe: the wettest for a flood, else the middle one by area."""
+    out = {field.number: field for field in fields}
+    for event, rules in recipe.get("events", {}).items():
+        able = [
+            f
+            for f in out.values()
+            if f.whole and f.crop in rules["crops"] and f.event == "none" and f.shape.area > 8000
+        ]
+        if not able:
+            continue
+        key = (lambda f: -f.wet) if event == "flood" else (lambda f: abs(f.shape.area - 25000.0))
+        struck = min(able, key=key)
+        out[struck.number] = replace(struck, event=event)
+    return tuple(out[field.number] for field in fields)
+
+
+def _houses(
+    village: list[Polygon], roads: BaseGeometry, rng: np.random.Generator
+) -> tuple[BaseGeometry, list[tuple[BaseGeometry, int]]]:
+    """Return the paved yards, and the roofs with their kinds, set in rows beside the roads."""
+    ground = unary_union(village)
+    yards: list[BaseGeometry] = []
+    roofs: list[tuple[BaseGeometry, int]] = []
+    row = ground.intersection(roads.buffer(16).boundary)
+    for line in getattr(row, "geoms", [row]):
+        for along in np.arange(6.0, line.length - 6.0, 19.0):
+            if rng.random() < 0.2:
+                continue
+            at = line.interpolate(along + rng.uniform(-3, 3))
+            ahead = line.interpolate(min(along + 3, line.length))
+            angle = np.degrees(np.arctan2(ahead.y - at.y, ahead.x - at.x))
+            wide, deep = rng.uniform(8, 14), rng.uniform(8, 12)
+            house = affinity.rotate(box(at.x - wide / 2, at.y - deep / 2, at.x + wide / 2, at.y + deep / 2), angle)
+            roofs.append((house, ROOF_RED if rng.random() < 0.65 else ROOF_DARK))
+            yards.append(house.buffer(rng.uniform(1.5, 5.0)))
+    for piece in village:
+        if piece.area > 2500 and rng.random() < 0.5:
+            at = piece.representative_point()
+            barn = affinity.rotate(box(at.x - 21, at.y - 10, at.x + 21, at.y + 10), rng.uniform(0, 90))
+            roofs.append((barn.intersection(ground), ROOF_DARK))
+            yards.append(barn.buffer(5))
+    return unary_union(yards).intersection(ground), [(r, k) for r, k in roofs if r.area > 20]
+
+
+def _paint(
+    layers: list[tuple[BaseGeometry, int, float]], size: float
+) -> tuple[NDArray[np.uint16], NDArray[np.float32], NDArray[np.float32]]:
+    """Paint classes on the 2 m grid, later layers over earlier ones; return them, heights and edge distances."""
+    from rasterio.features import rasterize
+    from rasterio.transform import from_origin
+    from scipy.ndimage import distance_transform_edt
+
+    cells = round(size / CELL_M)
+    transform = from_origin(0, size, CELL_M, CELL_M)
+    shapes = [(g, kind + 1) for g, kind, _ in layers if not g.is_empty]
+    classes = rasterize(shapes, (cells, cells), fill=VERGE + 1, transform=transform, dtype="uint16") - 1
+    heights = np.zeros(FIRST_FIELD, np.float32)
+    heights[[TREE, ROOF_RED, ROOF_DARK]] = 11.0, 6.0, 7.0
+    tall = heights[np.minimum(classes, FIRST_FIELD - 1)]
+    border = np.zeros(classes.shape, bool)
+    border[:-1] |= classes[:-1] != classes[1:]
+    border[:, :-1] |= classes[:, :-1] != classes[:, 1:]
+    edge = distance_transform_edt(~border) * CELL_M
+    return classes.astype(np.uint16), tall.astype(np.float32), edge.astype(np.float32)
