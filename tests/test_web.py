@@ -68,7 +68,8 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     top = {
         "type": "Catalog", "stac_version": "1.0.0", "id": "little", "title": "Little county",
-        "description": "for tests", "greattit:simulated": True, "links": [{"rel": "item", "href": href} for href in items],
+        "description": "for tests", "greattit:simulated": True,
+        "links": [{"rel": "item", "href": href} for href in items],
     }  # fmt: skip
     (root / "catalog.json").write_text(json.dumps(top))
     return root

@@ -71,7 +71,10 @@ def _walk(catalogue: tiles.Catalogue) -> Appraise:
     def walk(drawing: Mapping[str, Any], day: date, live_debt: Decimal) -> Mapping[str, Any]:
         from greattit import appraisal, plots
 
-        (plot,) = plots.load(drawing)
+        drawn = plots.load(drawing, near=catalogue.bounds)
+        if len(drawn) != 1:
+            raise PlotFileError(f"holds {len(drawn)} plots", subject="drawing", remedy="send one field at a time")
+        (plot,) = drawn
         return appraisal.as_dict(appraisal.appraise(catalogue, plot, day, live_debt=live_debt))
 
     return walk
@@ -199,7 +202,7 @@ def _drawing(body: bytes) -> Mapping[str, Any]:
     try:
         drawing = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise PlotFileError("the drawing is not JSON", subject="drawing", remedy="send a GeoJSON polygon") from error
+        raise PlotFileError("is not JSON", subject="drawing", remedy="send a GeoJSON polygon") from error
     if not isinstance(drawing, dict):
-        raise PlotFileError("the drawing is not a GeoJSON object", subject="drawing", remedy="send a GeoJSON polygon")
+        raise PlotFileError("is not a GeoJSON object", subject="drawing", remedy="send a GeoJSON polygon")
     return drawing

@@ -35,6 +35,7 @@ function speak(text) {
 
 function fold(folded) {
   find("sheet").classList.toggle("folded", folded);
+  if (folded) find("sheet-body").scrollTop = 0;
   find("fold").setAttribute("aria-expanded", String(!folded));
   find("fold").setAttribute("aria-label", folded ? t.unfold : t.fold);
 }
@@ -88,12 +89,12 @@ async function ask() {
     const answer = await fetch("api/appraisals", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ type: "Feature", properties: {}, geometry: page.drawing }),
+      body: JSON.stringify({ type: "Feature", id: "drawing", properties: {}, geometry: page.drawing }),
       signal: asked.signal,
     });
     const body = await answer.json();
     if (answer.ok) showResult(body);
-    else showTrouble(t.errorTitle, body.what, body.remedy);
+    else showTrouble(t.errorTitle, body.error.startsWith("Plot") ? say(t.yourDrawing, body) : body.what, body.remedy);
   } catch {
     if (page.asked === asked) showTrouble(t.networkTitle, t.networkText, null, true);
   } finally {

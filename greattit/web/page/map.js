@@ -83,12 +83,39 @@ export function createMap(container, place, label) {
   return { ready, ...tools(map, draw, still) };
 }
 
+/** Fingers that zoom must not draw: a second finger drops the stroke, and drawing goes on once all are lifted. */
+function onPinch(map, begin) {
+  const down = new Set();
+  let resume = null;
+  const lift = (event) => {
+    down.delete(event.pointerId);
+    if (!down.size && resume) setTimeout(resume);
+    if (!down.size) resume = null;
+  };
+  const press = (event) => {
+    down.add(event.pointerId);
+    if (down.size === 2) resume = begin();
+  };
+  map.getCanvasContainer().addEventListener("pointerdown", press, { capture: true });
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, lift, { capture: true });
+}
+
+/** Pause a drawing that is under way; returns what resumes it, or null when none is. */
+function drawing(draw, map) {
+  if (!draw.enabled) return null;
+  draw.setMode("static");
+  draw.clear();
+  map.dragPan.enable();
+  return () => draw.enabled && draw.setMode("freehand");
+}
+
 function tools(map, draw, still) {
   let finished = null;
   draw.on("finish", (id) => {
     const drawn = draw.getSnapshotFeature(id);
     if (finished && drawn) finished(drawn.geometry);
   });
+  onPinch(map, () => drawing(draw, map));
   const show = (source, geometry) => map.getSource(source).setData(geometry ? feature(geometry) : NOTHING);
   return {
     startDrawing(whenDone) {

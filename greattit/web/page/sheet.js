@@ -80,7 +80,7 @@ function facts(appraisal) {
 
 function cropFact(call) {
   const others = call.likely.filter((name) => name !== call.crop).map((name) => cropName(name).toLowerCase());
-  const perhaps = others.length ? say(t.orPerhaps, { crops: others.slice(0, 3).join(", ") }) : null;
+  const perhaps = others.length ? say(call.crop ? t.orPerhaps : t.perhaps, { crops: others.slice(0, 3).join(", ") }) : null;
   if (!call.crop) return fact(t.crop, t.cropUnsure, perhaps ?? call.abstained);
   return fact(t.crop, cropName(call.crop), [say(t.certain, { share: percent(call.certainty) }), perhaps].filter(Boolean).join(", "));
 }
