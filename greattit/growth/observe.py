@@ -109,8 +109,9 @@ def _phenology(
     if end is not None:
         stage = "harvested" if curve[-1] < BARE_NDVI else "ripening"
     else:
-        stage = "at peak" if curve[-1] >= curve[top] - AMPLITUDE / 2 and top < len(curve) - 3 else "growing"
-        stage = "ripening" if curve[-1] < curve[top] - AMPLITUDE / 2 else stage
+        rising = curve[-1] - curve[-min(len(curve), 6)] > AMPLITUDE / 4
+        falling = curve[-1] < curve[top] - AMPLITUDE / 2
+        stage = "ripening" if falling else ("growing" if rising else "at peak")
     return start, days[top], end, stage
 
 
