@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import zlib
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,6 +14,7 @@ import shapely
 import xarray as xr
 from pyproj import Transformer
 
+from greattit.errors import PlotPlaceError
 from greattit.types import (
     Appraisal,
     CreditLine,
@@ -213,3 +216,28 @@ def made_unseen(cube: Any) -> Appraisal:
     reason = Reason("too_few_looks", "0 clear looks; at least 6 are needed.", "refuses")
     line = replace(base.line, refused="too_few_looks", reasons=(reason,), currency="")
     return replace(base, series=series, growth=growth, call=call, line=line, region="")
+
+
+@dataclass
+class MadeWalk:
+    """A walk without tiles: what comes of a plot follows from its id alone."""
+
+    simulated: bool = False
+    attribution: str = "made for a test"
+    parent: int = 0
+
+    def __call__(self, plot: Plot) -> Appraisal:
+        if plot.id.startswith("boom"):
+            raise RuntimeError("the roof fell in")
+        if plot.id.startswith("away"):
+            raise PlotPlaceError("lies outside the tiles", subject=f"plot {plot.id}", remedy="give other tiles")
+        if plot.id.startswith("kill") and os.getpid() != self.parent:
+            os._exit(9)
+        number = zlib.crc32(plot.id.encode())
+        cube = made_cube()
+        if number % 4 == 0:
+            return replace(made_refusal(cube), plot=plot)
+        base = made_appraisal(cube, plot=plot)
+        crop = ("maize", "potato", "sugar_beet", "winter_wheat")[number % 3]
+        line = replace(base.line, limit=Decimal(number % 9000) + Decimal("0.50"))
+        return replace(base, line=line, call=replace(base.call, crop=crop, likely=(crop,)))

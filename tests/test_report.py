@@ -19,7 +19,6 @@ from greattit.report.panels import greenness, regional_mean
 from greattit.report.scene import look, true_colour
 from greattit.types import Reason, Series
 
-
 RECORD = {"line": {"limit": "1850.00"}}
 
 

@@ -25,12 +25,12 @@ ALT = {
 
 
 @cache
-def template(name: str) -> Any:
-    """Return a template of this package; everything put into it is escaped, and a missing name is an error."""
+def template(name: str, package: str = "greattit.report") -> Any:
+    """Return a template of a package; everything put into it is escaped, and a missing name is an error."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(files("greattit.report").joinpath(name).read_text(encoding="utf-8"))
+    return environment.from_string(files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def page(appraisal: Appraisal, cube: Cube) -> str:
