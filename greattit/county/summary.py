@@ -253,8 +253,8 @@ def _crop_table(rows: Sequence[Row]) -> list[CropRow]:
         sums, middles = [], []
         for currency in sorted({row.currency for row in here if row.refused is None}):
             lines = sorted(r.line for r in here if r.refused is None and r.line is not None and r.currency == currency)
-            sums.append(words.money(sum(lines, Decimal(0)), currency))
-            middles.append(words.money(lines[(len(lines) - 1) // 2], currency))
+            sums.append(words.money(round(sum(lines, Decimal(0))), currency))
+            middles.append(words.money(round(lines[(len(lines) - 1) // 2]), currency))
         area = sum(row.area_ha or 0.0 for row in here)
         decided = sum(row.refused is None for row in here)
         text = (words.number(area, 4), decided, ", ".join(sums) or "-", ", ".join(middles) or "-")
