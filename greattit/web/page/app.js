@@ -16,7 +16,6 @@ function state(name) {
   find("draw").hidden = name !== "ready";
   find("cancel").hidden = name !== "drawing";
   find("hint").hidden = name !== "drawing";
-  find("legend").hidden = name !== "result";
   find("sheet").hidden = !["asking", "result", "trouble"].includes(name);
 }
 
@@ -44,7 +43,8 @@ function fold(folded) {
 function padding() {
   const box = find("sheet").getBoundingClientRect();
   const beside = box.width < innerWidth * 0.7;
-  return { top: 128, left: beside ? box.right + 24 : 28, right: 28, bottom: beside ? 48 : innerHeight - box.top + 24 };
+  const head = find("top").getBoundingClientRect().bottom + 18;
+  return { top: beside ? 90 : head, left: beside ? box.right + 24 : 28, right: 28, bottom: beside ? 48 : innerHeight - box.top + 24 };
 }
 
 function startDrawing() {
@@ -137,8 +137,6 @@ function label() {
   find("map").setAttribute("aria-label", t.map);
   find("draw").textContent = t.draw;
   find("cancel").textContent = t.cancel;
-  find("legend-field").textContent = t.legendField;
-  find("legend-drawn").textContent = t.legendDrawn;
   find("draw").addEventListener("click", startDrawing);
   find("cancel").addEventListener("click", stopDrawing);
   find("fold").addEventListener("click", () => fold(!find("sheet").classList.contains("folded")));
@@ -148,7 +146,8 @@ function label() {
 }
 
 function introduce(place) {
-  find("place").textContent = say(t.asOf, { place: place.name, day: dayName(place.day, true) });
+  find("day").textContent = say(t.asOf, { day: dayName(place.day, true) });
+  find("place").textContent = place.simulated ? place.name.replace(/\s*\(simulated\)/i, "") : place.name;
   find("simulated").textContent = t.simulated;
   find("simulated").hidden = !place.simulated;
   const days = place.picture.days.map((day) => dayName(day, true)).join(", ");

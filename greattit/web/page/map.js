@@ -46,6 +46,14 @@ function boundsOf(geometry) {
 
 const feature = (geometry) => ({ type: "Feature", properties: {}, geometry });
 
+/** Come nearer, one zoom level at most, where the whole place would leave much of a tall screen empty. */
+function fillScreen(map, [west, south, east, north]) {
+  const [a, b] = [map.project([west, north]), map.project([east, south])];
+  const { clientWidth, clientHeight } = map.getContainer();
+  const cover = Math.log2(Math.max(clientWidth / (b.x - a.x), clientHeight / (b.y - a.y)));
+  map.setZoom(map.getZoom() + Math.min(Math.max(cover, 0), 1));
+}
+
 /** Make the map in `container`; resolves when its first picture is there. */
 export function createMap(container, place, label) {
   const [west, south, east, north] = place.bounds;
@@ -63,6 +71,7 @@ export function createMap(container, place, label) {
     pitchWithRotate: false,
     locale: { "Map.Title": label },
   });
+  fillScreen(map, place.bounds);
   map.touchZoomRotate.disableRotation();
   map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new maplibre.ScaleControl({ maxWidth: 90 }), "bottom-left");

@@ -85,18 +85,18 @@ function cropFact(call) {
   return fact(t.crop, cropName(call.crop), [say(t.certain, { share: percent(call.certainty) }), perhaps].filter(Boolean).join(", "));
 }
 
+/** The line's colour on the map, beside the figure that it stands for. */
+const key = (kind) => el("span", { class: `key ${kind}`, "aria-hidden": "true" });
+
 function areaFact({ segment }) {
   const cut = Object.entries(segment.cut_away).filter(([, ha]) => ha >= 0.005);
-  const parts = cut.map(([cause, ha]) => `${t.parts[cause] ?? cause} ${number(ha, 2)} ha`).join(", ");
-  const measured = segment.area_ha?.p50;
+  const parts = cut.map(([cause, ha]) => `${t.parts[cause] ?? cause} ${number(ha, 2)}\u00a0ha`).join(", ");
+  const notes = [parts && say(t.cutAway, { parts }), segment.added_ha >= 0.005 && say(t.added, { ha: number(segment.added_ha, 2) })];
   return fact(
     t.area,
-    measured ? hectares(measured) : say(t.hectares, { ha: "0", mu: "0" }),
-    [
-      say(t.drawn, { ha: number(segment.drawn_ha, 2), mu: number(segment.drawn_ha * MU, 1) }),
-      parts && say(t.cutAway, { parts }),
-      segment.added_ha >= 0.005 && say(t.added, { ha: number(segment.added_ha, 2) }),
-    ].filter(Boolean).join("; "),
+    [key("field"), hectares(segment.area_ha?.p50 ?? 0)],
+    [key("drawn"), say(t.drawn, { ha: number(segment.drawn_ha, 2), mu: number(segment.drawn_ha * MU, 1) })],
+    notes.filter(Boolean).join(" "),
   );
 }
 

@@ -1,0 +1,215 @@
+"""The farmer's page in a real browser on a phone's screen: pinch, circle a field with a finger, read the line.
+
+Set GREATTIT_PICTURES to a folder to keep the screenshots, e.g. `GREATTIT_PICTURES=docs/pictures pytest -m browser`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from shapely.geometry import shape
+
+from greattit.errors import CatalogueError
+from greattit.web import create_app
+
+pytestmark = pytest.mark.browser
+
+DAY = date(2023, 9, 1)
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2 if "GREATTIT_PICTURES" in os.environ else 1,
+    "is_mobile": True,
+    "has_touch": True,
+    "locale": "en-GB",
+}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+WAIT = 120_000
+
+
+def chromium() -> str:
+    """The browser's path, or a skip that says how to get one."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found or not Path(found).exists():
+        pytest.skip("needs chromium: install it, or name its path in $CHROMIUM")
+    return found
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve `app` on a free port of this machine."""
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+class Finger:
+    """Touches on the page's screen [css px], as a phone's own browser would feel them."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.session = page.context.new_cdp_session(page)
+
+    def _send(self, kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y, "id": place} for place, (x, y) in enumerate(points)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def drag(self, path: list[tuple[float, float]], before_lifting: Callable[[], None] = lambda: None) -> None:
+        self._send("touchStart", path[0])
+        for point in path[1:]:
+            self._send("touchMove", point)
+        before_lifting()
+        self._send("touchEnd")
+
+    def pinch(self, centre: tuple[float, float], before: float, after: float, steps: int = 12) -> None:
+        """Two fingers `before` apart move until they are `after` apart."""
+        x, y = centre
+
+        def fingers(gap: float) -> tuple[tuple[float, float], tuple[float, float]]:
+            return (x - gap / 2, y), (x + gap / 2, y)
+
+        self._send("touchStart", *fingers(before))
+        for step in range(1, steps + 1):
+            self._send("touchMove", *fingers(before + (after - before) * step / steps))
+        self._send("touchEnd")
+
+
+def on_screen(page: Any, ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    script = "ring => ring.map(at => { const p = greatTit.map.project(at); return [p.x, p.y]; })"
+    return [tuple(point) for point in page.evaluate(script, ring)]
+
+
+def settle(page: Any) -> None:
+    page.wait_for_timeout(250)
+    page.wait_for_function("() => !greatTit.map.moving()", timeout=WAIT)
+
+
+def bring_near(page: Any, finger: Finger, ring: list[tuple[float, float]], wanted: float = 190) -> None:
+    """Pan and pinch, as a hand would, until the ring is `wanted` px wide in the middle of the screen."""
+    middle = (180.0, 430.0)
+    for _ in range(12):
+        points = on_screen(page, ring)
+        xs, ys = zip(*points, strict=True)
+        centre = ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2)
+        size = max(max(xs) - min(xs), max(ys) - min(ys))
+        off = (middle[0] - centre[0], middle[1] - centre[1])
+        if max(map(abs, off)) > 25:
+            reach = min(1.0, 150 / max(map(abs, off)))
+            start = (middle[0] - off[0] * reach / 2, middle[1] - off[1] * reach / 2)
+            finger.drag([(start[0] + off[0] * reach * k / 10, start[1] + off[1] * reach * k / 10) for k in range(11)])
+        elif size < 0.75 * wanted:
+            finger.pinch(middle, 60, 60 * min(4.0, wanted / size))
+        else:
+            return
+        settle(page)
+    pytest.fail("the field could not be brought to the middle of the screen")
+
+
+def dense(points: list[tuple[float, float]], step: float = 20.0) -> list[tuple[float, float]]:
+    """Points along a path, at most `step` px apart."""
+    path = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        count = max(1, round(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 / step))
+        path += [(x0 + (x1 - x0) * k / count, y0 + (y1 - y0) * k / count) for k in range(count)]
+    return path
+
+
+def pictures(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("GREATTIT_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def field_with_a_line(app: Any, tiles: Path) -> list[tuple[float, float]]:
+    """The largest of the county's labelled fields that gets a line when it is drawn exactly."""
+    features = json.loads((tiles / "plots.geojson").read_text())["features"]
+    appraise = app.state.service.appraise
+    for one in sorted(features, key=lambda one: -shape(one["geometry"]).area):
+        drawing = {"type": "Feature", "properties": {}, "geometry": one["geometry"]}
+        if one["geometry"]["type"] == "Polygon" and not appraise(drawing, DAY, Decimal(0))["line"]["refused"]:
+            return [(x, y) for x, y in shape(one["geometry"]).simplify(2e-5).exterior.coords]
+    pytest.fail("no field of the county gets a line")
+
+
+def test_a_finger_circles_a_field_and_the_line_appears(sample_tiles: Path, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    browser_path = chromium()
+    try:
+        app = create_app(sample_tiles, day=DAY)
+    except CatalogueError:
+        pytest.skip("needs data/sample_tiles: greattit simulate data/sample_tiles")
+    ring = field_with_a_line(app, sample_tiles)
+    said: list[str] = []
+    asked: list[str] = []
+    with serving(app) as url, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_context(**PHONE).new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(url)
+        page.wait_for_selector("body[data-state=ready]", timeout=WAIT)
+        settle(page)
+        page.screenshot(path=pictures(tmp_path) / "phone-map.png")
+        assert page.locator("#simulated").inner_text() == "Simulated tiles: not a real place"
+        finger = Finger(page)
+        bring_near(page, finger, ring)
+        page.get_by_role("button", name="Circle my field").tap()
+        before = on_screen(page, ring)
+        held: list[list[tuple[float, float]]] = []
+        with page.expect_response("**/api/appraisals", timeout=WAIT) as waiting:
+            finger.drag(dense(before), before_lifting=lambda: held.append(on_screen(page, ring)))
+        page.wait_for_selector("body[data-state=result]", timeout=WAIT)
+        settle(page)
+        page.screenshot(path=pictures(tmp_path) / "phone.png")
+        shown = page.locator("#amount").inner_text()
+        value = page.locator("#amount").get_attribute("value")
+        reasons = page.locator(".reasons li").count()
+        drawn = waiting.value.request.post_data_json
+        answer = waiting.value.json()
+        browser.close()
+
+    again = app.state.service.appraise(drawn, DAY, Decimal(0))
+    assert again["line"] == answer["line"], "the page's line is the library's, to the cent"
+    assert value == again["line"]["limit"]
+    assert Decimal("".join(c for c in shown if c.isdigit() or c == ".")) == Decimal(again["line"]["limit"]) > 0
+    assert reasons == len(answer["line"]["reasons"])
+    assert shape(drawn["geometry"]).intersection(shape({"type": "Polygon", "coordinates": [ring]})).area > 0
+    assert {urlsplit(one).hostname for one in asked if not one.startswith(("data:", "blob:"))} == {"127.0.0.1"}
+    assert held == [before], "the map stays while a finger draws"
+    assert said == []
