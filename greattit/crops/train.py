@@ -1,0 +1,335 @@
+"""Makes the weights and the card of `models/crops` again: `greattit train crops`.
+
+Each set is cut into folds by its spatial groups. Member k of the ensemble is trained without fold k, so that every
+sample has figures from a network that saw nothing of its surroundings; calibration and levels are set on those.
+
+Each set has its own mix of crops, and which set a series is from can be told by its dates and bands. So that a network
+does not learn "this pattern of dates: Canada, so grassland", part of the log shares of a set's crops is added to the
+logits in training (logit adjustment, Menon et al. 2021, arXiv:2007.07314). What is then left in the outputs is the
+`reference` prior of the card.
+
+Labels coarser than the classes (wheat) count for all classes below them: the loss is -log of the sum of their shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greattit.crops import dataset, taxonomy
+from greattit.crops.augment import Augmentation, augment
+from greattit.crops.prepare import CHANNELS, Grid, channels, resample, season, stack, usable
+from greattit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from greattit.crops.network import TemporalCNN
+
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One training set and how it is used."""
+
+    share: float
+    """times each of its samples is drawn in an epoch"""
+    adjust: float
+    """part of the log shares of its crops that is added to the logits, 0-1"""
+    groups_apart: bool = False
+    """each group has its own crops and dates (regions), so the shares are those of the group"""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that is chosen in training."""
+
+    sources: dict[str, Source] = field(
+        default_factory=lambda: {
+            "canada-2017": Source(share=1.0, adjust=0.5),
+            "denmark-2016": Source(share=1.0, adjust=0.5),
+            "korea-2021": Source(share=2.0, adjust=1.0, groups_apart=True),
+            "india-2022": Source(share=0.3, adjust=0.5),
+        }
+    )
+    """folders under the data root"""
+    least_samples: int = 12
+    """a crop with fewer samples is no class of its own"""
+    folds: int = 5
+    """members of the ensemble"""
+    steps: int = 24
+    """time steps of the season year: half months"""
+    width_days: float = 12.0
+    """standard deviation of the kernel in time [days]"""
+    window: tuple[int, int] = (0, 365)
+    """first and last day of the looks that are used [days since 1 January]"""
+    brightest: float = 1.0
+    """largest blue reflectance of a look that is used"""
+    epochs: int = 30
+    """draws of the training sets"""
+    batch: int = 128
+    """samples of one step"""
+    rate: float = 3e-3
+    """largest learning rate"""
+    weight_decay: float = 1e-2
+    """of AdamW"""
+    smoothing: float = 0.05
+    """label smoothing"""
+    width: int = 64
+    """filters of each layer"""
+    hidden: int = 128
+    """units of the last but one layer"""
+    dropout: float = 0.3
+    """share of units left out"""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """how far series are moved"""
+    seed: int = 0
+    """of all that is drawn"""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """All training sets in arrays."""
+
+    days: Doubles
+    """(n, t) days since 1 January"""
+    values: Floats
+    """(n, t, raw)"""
+    weights: Doubles
+    """(n, t) 0 for padding"""
+    labels: tuple[str, ...]
+    """(n,) house names"""
+    groups: tuple[str, ...]
+    """(n,) spatial blocks"""
+    sets: tuple[str, ...]
+    """(n,) names of the sets"""
+    classes: tuple[str, ...]
+    """house names of the classes"""
+    allowed: Bools
+    """(n, class) classes that are right by the label"""
+    offsets: Floats
+    """(n, class) added to the logits in training"""
+    fold: Ints
+    """(n,) fold of each sample"""
+    grid: Grid
+    """how a series becomes the input"""
+
+    @property
+    def known(self) -> Bools:
+        """(n,) the label is a class or coarser than one."""
+        return np.asarray(self.allowed.any(axis=1))
+
+    def inputs(self, rows: Ints) -> Floats:
+        """Return the input (rows, 2 * channel, steps) without augmentation."""
+        parts = [
+            resample(self.days[part], channels(self.values[part]), self.weights[part], self.grid)
+            for part in np.array_split(rows, max(1, len(rows) // 256))
+        ]
+        return np.concatenate(parts)
+
+
+def gather(data_root: Path, config: TrainConfig) -> Samples:
+    """Read all training sets under `data_root`; raise `DatasetError` when one is missing."""
+    sets = [dataset.read(data_root / name) for name in config.sources]
+    grid = _unscaled(config)
+    seasons = [usable(season(part.series(i), part.day(i), 0.0), grid) for part in sets for i in range(len(part))]
+    days, values, weights = stack(seasons)
+    labels = tuple(taxonomy.house_name(crop) for part in sets for crop in part.crops)
+    groups = tuple(group for part in sets for group in part.groups)
+    names = tuple(part.name for part in sets for _ in range(len(part)))
+    classes = choose_classes(labels, config.least_samples)
+    allowed = np.array([[taxonomy.agrees(name, label) for name in classes] for label in labels])
+    mean, std = _scaling(values)
+    return Samples(
+        days=days,
+        values=values,
+        weights=weights,
+        labels=labels,
+        groups=groups,
+        sets=names,
+        classes=classes,
+        allowed=allowed,
+        offsets=_offsets(allowed, names, groups, config),
+        fold=assign_folds(names, groups, config.folds),
+        grid=replace(grid, mean=mean, std=std),
+    )
+
+
+def _unscaled(config: TrainConfig) -> Grid:
+    zero, one = (0.0,) * len(CHANNELS), (1.0,) * len(CHANNELS)
+    return Grid(CHANNELS, config.steps, config.width_days, zero, one, config.window, config.brightest)
+
+
+def _scaling(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel; 0 and 1 where none of the sets has it."""
+    mean, std = [], []
+    for column in channels(values).reshape(-1, len(CHANNELS)).astype(np.float64).T:
+        seen = column[np.isfinite(column)]
+        mean.append(round(float(seen.mean()), 5) if len(seen) else 0.0)
+        std.append(max(round(float(seen.std()), 5), 1e-3) if len(seen) else 1.0)
+    return tuple(mean), tuple(std)
+
+
+def choose_classes(labels: Sequence[str], least: int) -> tuple[str, ...]:
+    """Return the names with at least `least` samples that are not merely a coarser name of other classes, sorted.
+
+    A coarser name whose kinds have too few samples themselves (fruit_vegetable) is a class of its own.
+    """
+    names, counts = np.unique(np.asarray(labels), return_counts=True)
+    many = [str(name) for name, count in zip(names, counts, strict=True) if count >= least]
+    many = [name for name in many if taxonomy.ancestors(name)]
+    coarser = {name for name in many if any(other != name and taxonomy.descends(other, name) for other in many)}
+    classes = tuple(sorted(set(many) - coarser))
+    if len(classes) < 2:
+        raise DatasetError(f"fewer than two crops have {least} samples", subject="training sets")
+    return classes
+
+
+def assign_folds(sets: Sequence[str], groups: Sequence[str], folds: int) -> Ints:
+    """Return the fold (n,) of each sample: whole groups of each set, large ones first, to the fold with the fewest."""
+    fold = np.zeros(len(groups), np.int64)
+    for name in dict.fromkeys(sets):
+        inside = np.asarray(sets) == name
+        blocks, counts = np.unique(np.asarray(groups)[inside], return_counts=True)
+        load = np.zeros(folds)
+        for block in np.lexsort((blocks, -counts)):
+            target = int(load.argmin())
+            load[target] += counts[block]
+            fold[inside & (np.asarray(groups) == blocks[block])] = target
+    return fold
+
+
+def shares(allowed: Bools) -> Doubles:
+    """Return the share of each class (class,) among labels (n, class); a coarse label counts in parts. Sums to 1."""
+    weight = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    total: Doubles = weight.sum(axis=0) / max(weight.sum(), 1e-9)
+    return total
+
+
+def _offsets(allowed: Bools, sets: Sequence[str], groups: Sequence[str], config: TrainConfig) -> Floats:
+    offsets = np.zeros(allowed.shape, np.float32)
+    domains = np.array(
+        [
+            f"{name}/{group}" if config.sources[name].groups_apart else name
+            for name, group in zip(sets, groups, strict=True)
+        ]
+    )
+    for domain in np.unique(domains):
+        inside = domains == domain
+        adjust = config.sources[str(domain).split("/")[0]].adjust
+        offsets[inside] = adjust * np.log(shares(allowed[inside]) + 1e-3)
+    return offsets
+
+
+def train_member(member: int, samples: Samples, config: TrainConfig) -> TemporalCNN:
+    """Train the network that does not see fold `member` (a number that is no fold: sees all)."""
+    import torch
+
+    from greattit.crops.network import NetworkConfig, TemporalCNN
+
+    rng = np.random.default_rng([config.seed, member])
+    torch.manual_seed(config.seed * 1000 + member)
+    network = TemporalCNN(
+        NetworkConfig(
+            2 * len(CHANNELS),
+            config.steps,
+            len(samples.classes),
+            config.width,
+            hidden=config.hidden,
+            dropout=config.dropout,
+        )
+    )
+    rows = np.flatnonzero((samples.fold != member) & samples.known)
+    pools = [(rows[np.asarray(samples.sets)[rows] == name], source.share) for name, source in config.sources.items()]
+    batches = sum(int(share * len(pool)) for pool, share in pools) // config.batch
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    plan = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.rate, total_steps=config.epochs * batches + 1, pct_start=0.2
+    )
+    network.train()
+    for _ in range(config.epochs):
+        drawn = np.concatenate([rng.choice(pool, int(share * len(pool)), replace=share > 1) for pool, share in pools])
+        drawn = rng.permutation(drawn)
+        for batch in range(batches):
+            chosen = drawn[batch * config.batch : (batch + 1) * config.batch]
+            optimiser.zero_grad()
+            _loss(network, chosen, samples, config, rng).backward()
+            optimiser.step()
+            plan.step()
+    return network.eval()
+
+
+def _loss(network: TemporalCNN, rows: Ints, samples: Samples, config: TrainConfig, rng: np.random.Generator) -> Any:
+    import torch
+
+    longest = int((samples.weights[rows] > 0).sum(axis=1).max())
+    days, values, weights = augment(
+        samples.days[rows, :longest],
+        samples.values[rows, :longest],
+        samples.weights[rows, :longest],
+        config.augmentation,
+        rng,
+    )
+    inputs = torch.from_numpy(resample(days, values, weights, samples.grid))
+    logs = (network(inputs) + torch.from_numpy(samples.offsets[rows])).log_softmax(dim=1)
+    right = logs.masked_fill(~torch.from_numpy(samples.allowed[rows]), -1e9).logsumexp(dim=1)
+    return -(1 - config.smoothing) * right.mean() - config.smoothing * logs.mean()
+
+
+def fit_fold(
+    member: int, data_root: Path, config: TrainConfig
+) -> tuple[dict[str, NDArray[np.float32]], Doubles, Doubles]:
+    """Train one member on one thread, so that the result does not depend on the machine's cores.
+
+    Returns its tensors, its logits for its own fold (n of fold, class), and the same for seasons cut at 1 September.
+    """
+    import torch
+
+    samples = gather(data_root, config)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    network = train_member(member, samples, config)
+    rows = np.flatnonzero(samples.fold == member)
+    early = replace(samples, weights=np.where(samples.days > 243, 0.0, samples.weights))
+    with torch.inference_mode():
+        full, cut = (network(torch.from_numpy(part.inputs(rows))).double().numpy() for part in (samples, early))
+    torch.set_num_threads(threads)
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}, full, cut
+
+
+def train(data_root: Path, out: Path, *, config: TrainConfig | None = None, workers: int = 2) -> dict[str, Any]:
+    """Train the ensemble on the sets under `data_root` and write weights and card to the folder `out`; return the card.
+
+    The same seed and versions give the same weights, whatever the number of `workers` (processes). Takes about ten
+    minutes on two cores. Raises `DatasetError`.
+    """
+    from greattit.crops import publish
+
+    config = config or TrainConfig()
+    samples = gather(data_root, config)
+    work = partial(fit_fold, data_root=data_root, config=config)
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            members = list(pool.map(work, range(config.folds)))
+    else:
+        members = [work(member) for member in range(config.folds)]
+    logits = np.zeros((2, len(samples.labels), len(samples.classes)))
+    for member, (_, full, cut) in enumerate(members):
+        logits[:, samples.fold == member] = full, cut
+    return publish.publish([tensors for tensors, _, _ in members], logits, samples, config, out)
+
+
+def as_text(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration as it stands in the card."""
+    return asdict(config)
