@@ -6,6 +6,7 @@ import json
 import re
 import struct
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from made_appraisal import FIELD, lonlat, made_appraisal, made_cube, made_refusa
 
 from greattit.report import Report, draw, words
 from greattit.report.panels import greenness, regional_mean
-from greattit.report.scene import look, true_colour
-from greattit.types import Reason, Series
+from greattit.report.scene import draw_scene, look, true_colour
+from greattit.types import Figure, Reason, Series
 
 RECORD = {"line": {"limit": "1850.00"}}
 
@@ -144,10 +145,35 @@ def test_the_look_shown_is_clear_and_near_the_peak_and_not_after_the_day(cube: A
     assert image.shape == (*cube.clear.shape[1:], 3) and image.min() >= 0 and image.max() <= 1
 
 
+def test_land_past_the_edge_of_the_tiles_is_not_shown(cube: Any) -> None:
+    from matplotlib.figure import Figure
+
+    edge = cube.copy(deep=True)
+    for band in ("B02", "B03", "B04", "B08"):
+        edge[band].values[:, :, 40:] = np.nan
+    edge["clear"].values[:, :, 40:] = False
+    ax = Figure().add_subplot()
+    heading = draw_scene(ax, made_appraisal(edge), edge)
+    assert ax.get_xlim() == pytest.approx((639_998, 640_402)) and ax.get_ylim() == pytest.approx((5_649_638, 5_650_002))
+    assert "100 % of the field clear" in heading.note
+
+
+def test_a_line_that_is_too_small_shows_what_was_too_small(cube: Any) -> None:
+    base = made_appraisal(cube)
+    line = replace(base.line, refused="too_small_line", rule="", limit=Decimal(0), due=None)
+    line = replace(line, figures=(*line.figures, Figure("smallest line", "5000", "EUR", "policy")))
+    rungs = words.steps(replace(base, line=line))
+    assert [(r.name, r.text, r.kind) for r in rungs[-2:]] == [
+        ("Smallest line", "EUR 5,000.00", "floor"),
+        ("The line", "No line", "line"),
+    ]
+    assert not any(r.binds for r in rungs)
+
+
 def test_steps_lead_from_area_to_line(cube: Any) -> None:
     rungs = words.steps(made_appraisal(cube))
     assert [r.name for r in rungs] == [
-        "Area measured",
+        "Area that counts",
         "Yield of maize",
         "Value, middle",
         "Value, prudent (p10)",

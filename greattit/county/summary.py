@@ -120,7 +120,7 @@ def reason_name(code: str) -> str:
 def crop_text(row: Row) -> str:
     """Return the crop with its certainty."""
     if row.crop is None:
-        return "-"
+        return "crop not told"
     return (
         f"{words.crop(row.crop)}, {words.share(row.certainty)}" if row.certainty is not None else words.crop(row.crop)
     )

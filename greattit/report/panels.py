@@ -174,7 +174,13 @@ def regional_mean(found: Yield) -> float | None:
     return None
 
 
-_STEP_COLOURS = {"value": style.SKY, "rule": style.FAINT, "less": style.ORANGE, "line": style.BLUE}
+_STEP_COLOURS = {
+    "value": style.SKY,
+    "rule": style.FAINT,
+    "less": style.ORANGE,
+    "floor": style.ORANGE,
+    "line": style.BLUE,
+}
 
 
 def draw_steps(ax: Axes, appraisal: Appraisal) -> style.Heading:
@@ -225,4 +231,5 @@ def season_words(appraisal: Appraisal) -> str:
     growth = appraisal.growth
     marks = (("Green-up", growth.start), ("greenest", growth.peak), ("end", growth.end))
     known = [f"{name} {day(when)}" for name, when in marks if when]
-    return f"{', '.join([*known, f'{growth.looks} clear looks', f'stage: {growth.stage}'])}."
+    text = ", ".join([*known, f"{growth.looks} clear looks", f"stage: {growth.stage}"])
+    return f"{text[:1].upper()}{text[1:]}."

@@ -95,12 +95,12 @@ def _panel(draw: Draw, height: float, appraisal: Appraisal, cube: Cube) -> tuple
         figure = Figure(figsize=(PANEL_WIDTH, height), dpi=120, facecolor=style.PAPER, layout="constrained")
         FigureCanvasAgg(figure)
         heading = draw(figure.add_subplot(), appraisal, cube)
-        return heading, _bytes(figure, "svg").decode()
+        return heading, _bytes(figure, "svg", tight=draw is draw_scene).decode()
 
 
-def _bytes(figure: Figure, form: str) -> bytes:
-    """Return the figure's bytes, without day or program in them."""
+def _bytes(figure: Figure, form: str, *, tight: bool = False) -> bytes:
+    """Return the figure's bytes, without day or program in them; `tight` cuts away the empty margin."""
     out = io.BytesIO()
     nothing = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
-    figure.savefig(out, format=form, metadata=nothing)
+    figure.savefig(out, format=form, metadata=nothing, bbox_inches="tight" if tight else None, pad_inches=0.02)
     return out.getvalue()

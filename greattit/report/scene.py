@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOSTLY = 0.9
 """share of the clearest look's clear ground that a look must have to be shown; of these the nearest to the peak is"""
 
+EDGE_M = 2.0
+"""[m] shown around the window, so that an outline on its edge is not cut"""
+
 GAMMA = 0.8
 """exponent that lifts dark crops for the eye"""
 
@@ -32,37 +35,60 @@ def draw_scene(ax: Axes, appraisal: Appraisal, cube: Cube) -> style.Heading:
         style.say_nothing(ax, "No look saw this ground clear up to the day of the appraisal.")
         return style.Heading("The place", "")
     when = cube["time"].values[chosen].astype("datetime64[D]").item()
-    clear = float(cube["clear"].values[chosen].mean())
-    x, y = cube["x"].values, cube["y"].values
-    half = abs(float(x[1] - x[0])) / 2 if len(x) > 1 else 5.0
-    extent = (float(x.min()) - half, float(x.max()) + half, float(y.min()) - half, float(y.max()) + half)
+    extent = _extent(cube)
     ax.imshow(true_colour(cube, chosen), extent=extent, interpolation="nearest", origin="upper")
     veil = np.zeros((*appraisal.segment.coverage.shape, 4))
     veil[..., 3] = 0.45 * (1 - np.nan_to_num(appraisal.segment.coverage))
-    if veil.shape[:2] == (len(y), len(x)):
+    if veil.shape[:2] == cube["clear"].shape[1:]:
         ax.imshow(veil, extent=extent, interpolation="nearest", origin="upper")
     crs = str(cube.attrs["crs"])
     _outline(ax, _turned(appraisal.segment.outline, crs), style.YELLOW, "-", "field found")
     _outline(ax, _turned(appraisal.plot.geometry, crs), style.PAPER, (0, (4, 2.5)), "as drawn")
-    ax.set_xlim(extent[:2])
-    ax.set_ylim(extent[2:])
+    seen = _with_data(cube)
+    ax.set_xlim(seen[0] - EDGE_M, seen[1] + EDGE_M)
+    ax.set_ylim(seen[2] - EDGE_M, seen[3] + EDGE_M)
     ax.set_anchor("NW")
     ax.set_axis_off()
-    _scale_bar(ax, extent)
+    _scale_bar(ax, seen)
     handles, labels = ax.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     legend = ax.legend(unique.values(), unique.keys(), loc="upper left", fontsize=8.5, framealpha=0.75, borderpad=0.5)
     legend.get_frame().set(facecolor=style.INK, edgecolor="none")
     for text in legend.get_texts():
         text.set_color(style.PAPER)
-    return style.Heading("The place", f"true colour, {day(when)}, {share(clear)} of the window clear")
+    field = float(_clear_share(appraisal, cube)[chosen])
+    return style.Heading("The place", f"true colour, {day(when)}, {share(field)} of the field clear")
+
+
+def _extent(cube: Cube) -> tuple[float, float, float, float]:
+    """Return west, east, south, north of the cube's window, in its CRS."""
+    x, y = cube["x"].values, cube["y"].values
+    half = abs(float(x[1] - x[0])) / 2 if len(x) > 1 else 5.0
+    return float(x.min()) - half, float(x.max()) + half, float(y.min()) - half, float(y.max()) + half
+
+
+def _with_data(cube: Cube) -> tuple[float, float, float, float]:
+    """Return west, east, south, north of the pixels that ever hold data: past the tiles' edge nothing can be shown."""
+    known = np.isfinite(cube["B04"].values).any(axis=0)
+    half = abs(float(cube["x"].values[1] - cube["x"].values[0])) / 2 if known.shape[1] > 1 else 5.0
+    x, y = cube["x"].values[known.any(axis=0)], cube["y"].values[known.any(axis=1)]
+    return float(x.min()) - half, float(x.max()) + half, float(y.min()) - half, float(y.max()) + half
+
+
+def _clear_share(appraisal: Appraisal, cube: Cube) -> NDArray[np.float64]:
+    """Return the share of the field seen clear at each look; of the window where the field covers no pixel."""
+    clear = cube["clear"].values
+    weights = np.nan_to_num(appraisal.segment.coverage)
+    if weights.shape != clear.shape[1:] or not weights.sum() > 0:
+        return np.asarray(clear.mean(axis=(1, 2)), float)
+    return np.asarray((clear * weights).sum(axis=(1, 2)) / weights.sum(), float)
 
 
 def look(appraisal: Appraisal, cube: Cube) -> int | None:
     """Return the place in `cube.time` of the look to show: of the clearest the nearest to the peak; None without."""
     times = cube["time"].values.astype("datetime64[D]")
-    known = times <= np.datetime64(appraisal.day)
-    clear = np.where(known, cube["clear"].values.mean(axis=(1, 2)), 0.0)
+    window = cube["clear"].values.mean(axis=(1, 2))
+    clear = np.where(times <= np.datetime64(appraisal.day), np.minimum(window, _clear_share(appraisal, cube)), 0.0)
     if not len(clear) or clear.max() <= 0 or not all(name in cube for name in ("B02", "B03", "B04")):
         return None
     wanted: date = appraisal.growth.peak or appraisal.day

@@ -61,6 +61,11 @@ def money(value: float | str | Decimal, currency: str) -> str:
     return f"{currency} {number(value)}".strip()
 
 
+def hectares(value: float) -> str:
+    """Return an area in hectares, to a hundred square metres below 100 ha."""
+    return "not known" if math.isnan(value) else f"{value:,.{2 if value < 100 else 1}f} ha"
+
+
 def share(value: float) -> str:
     """Return a share 0-1 in per cent."""
     return "not known" if math.isnan(value) else f"{value * 100:.0f} %"
@@ -110,8 +115,8 @@ def facts(appraisal: Appraisal) -> list[Fact]:
     return [
         Fact(
             "Area",
-            f"{number(area.p50)} ha ({number(area.p50 * 15)} mu)",
-            f"between {number(area.p10)} and {number(area.p90)} ha; {number(segment.drawn_ha)} ha drawn",
+            f"{hectares(area.p50)} ({number(area.p50 * 15)} mu)",
+            f"between {hectares(area.p10)} and {hectares(area.p90)}; {hectares(segment.drawn_ha)} drawn",
         ),
         Fact("Crop", crop(call.crop), call.abstained or beside),
         Fact("Clear looks", str(growth.looks), f"stage: {growth.stage}"),
@@ -134,15 +139,19 @@ class Step:
     amount: float | None
     """[currency] for the bar; None for rungs that are not money"""
     kind: str
-    """"measure", "value", "rule", "less" or "line" """
+    """"measure", "value", "rule", "less", "floor" or "line" """
     binds: bool = False
     """whether this rung decided the line"""
 
 
 def steps(appraisal: Appraisal) -> list[Step]:
     """Return the build-up of the line: area, yield, value, the rules, what is owed, the line."""
-    area, line, worth = appraisal.segment.area_ha, appraisal.line, appraisal.worth
-    rungs = [Step("Area measured", f"{number(area.p50)} ha", None, "measure")]
+    line, worth = appraisal.line, appraisal.worth
+    counted = next((f.value for f in worth.figures if f.name == "lendable area"), None) if worth else None
+    if counted is None:
+        rungs = [Step("Area measured", hectares(appraisal.segment.area_ha.p50), None, "measure")]
+    else:
+        rungs = [Step("Area that counts", hectares(float(counted)), None, "measure")]
     rungs += [
         Step(f"Yield of {crop(found.crop).lower()}", tonnes(found.kg_ha.p50), None, "measure")
         for found in appraisal.yields
@@ -153,12 +162,14 @@ def steps(appraisal: Appraisal) -> list[Step]:
             Step("Value, middle", money(round(worth.money.p50), worth.currency), worth.money.p50, "value"),
             Step("Value, prudent (p10)", money(round(worth.money.p10), worth.currency), worth.money.p10, "value"),
         ]
+    kinds = {**dict.fromkeys(RULES, "rule"), "live debt": "less"}
+    if line.refused == "too_small_line":
+        kinds["smallest line"] = "floor"
     for figure in line.figures:
         amount = as_money(figure, line.currency)
-        if amount is not None and figure.name in (*RULES, "live debt"):
-            kind = "rule" if figure.name in RULES else "less"
+        if amount is not None and figure.name in kinds and (amount or figure.name != "live debt"):
             text = money(round(Decimal(str(figure.value)), 2), line.currency)
-            rungs.append(Step(figure.name.capitalize(), text, amount, kind, figure.name == line.rule))
+            rungs.append(Step(figure.name.capitalize(), text, amount, kinds[figure.name], figure.name == line.rule))
     limit = Step("The line", headline(appraisal), None if line.refused else float(line.limit), "line")
     return [*rungs, limit]
 
@@ -180,8 +191,9 @@ def tonnes(kg_ha: float) -> str:
 
 
 def figures(appraisal: Appraisal) -> list[tuple[str, Figure]]:
-    """Return every figure with the room it came from, in the order of the walk."""
+    """Return every figure once, with the room it came from first, in the order of the walk."""
     found = [("growth", appraisal.growth.vigour_reference)]
     found += [(f"yield of {crop(y.crop).lower()}", figure) for y in appraisal.yields for figure in y.figures]
     found += [("value", figure) for figure in (appraisal.worth.figures if appraisal.worth else ())]
-    return found + [("line", figure) for figure in appraisal.line.figures]
+    found += [("line", figure) for figure in appraisal.line.figures]
+    return list({figure: (room, figure) for room, figure in reversed(found)}.values())[::-1]
