@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from greattit import __version__, tiles
-from greattit.errors import PlotFileError
+from greattit.errors import GreatTitError, PlotFileError
 from greattit.web import answers, assets
 from greattit.web.answers import BusyError, NotHereError, TooLargeError
 from greattit.web.picture import MAX_ZOOM, Picture
@@ -54,7 +57,7 @@ def create_app(catalogue_path: Path, *, day: date | None = None, appraise: Appra
     service = _Service(
         catalogue, Picture(catalogue, today), today, appraise or _walk(catalogue), CapacityLimiter(WORKERS)
     )
-    app = FastAPI(title="Great Tit", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Great Tit", version=__version__, docs_url=None, redoc_url=None, lifespan=_warm(service))
     app.state.service = service
     page = assets.load()
     policy = assets.content_policy(page["index.html"].raw)
@@ -78,6 +81,32 @@ def _walk(catalogue: tiles.Catalogue) -> Appraise:
         return appraisal.as_dict(appraisal.appraise(catalogue, plot, day, live_debt=live_debt))
 
     return walk
+
+
+def _warm(service: _Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return a lifespan that walks once in the background, so that the first farmer does not wait for the models."""
+    west, south, east, north = service.catalogue.bounds
+    x, y, half = (west + east) / 2, (south + north) / 2, 0.0005
+    ring = [
+        [x - half, y - half],
+        [x + half, y - half],
+        [x + half, y + half],
+        [x - half, y + half],
+        [x - half, y - half],
+    ]
+
+    def walk() -> None:
+        with suppress(GreatTitError):
+            service.appraise({"type": "Polygon", "coordinates": [ring]}, service.day, Decimal(0))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(anyio.to_thread.run_sync, walk, limiter=service.workers, abandon_on_cancel=True))
+            yield
+            group.cancel_scope.cancel()
+
+    return lifespan
 
 
 def _guard(policy: str) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:

@@ -41,10 +41,10 @@ function fold(folded) {
 
 /** Room that the sheet takes from the map, so that the field is shown beside it. */
 function padding() {
-  const box = find("sheet").getBoundingClientRect();
-  const beside = box.width < innerWidth * 0.7;
+  const { offsetLeft, offsetTop, offsetWidth } = find("sheet");
+  const beside = offsetWidth < innerWidth * 0.7;
   const head = find("top").getBoundingClientRect().bottom + 18;
-  return { top: beside ? 90 : head, left: beside ? box.right + 24 : 28, right: 28, bottom: beside ? 48 : innerHeight - box.top + 24 };
+  return { top: beside ? 90 : head, left: beside ? offsetLeft + offsetWidth + 24 : 28, right: 28, bottom: beside ? 48 : innerHeight - offsetTop + 24 };
 }
 
 function startDrawing() {
@@ -81,7 +81,7 @@ async function ask() {
   state("asking");
   show(sheet.asking());
   speak(t.asking);
-  page.map.fit(page.drawing, padding());
+  page.map.fit([page.drawing], padding());
   const asked = (page.asked = new AbortController());
   const slow = setTimeout(() => (find("asking-more").textContent = t.slow), SLOW);
   const giveUp = setTimeout(() => asked.abort(new Error("timeout")), PATIENCE);
@@ -113,7 +113,7 @@ function showResult(appraisal) {
     el("a", { class: "quiet", href: page.record, download: name, id: "record", "aria-label": t.downloadLabel }, t.download),
   );
   page.map.showField(appraisal.segment.outline);
-  page.map.fit(appraisal.segment.outline ?? page.drawing, padding());
+  page.map.fit([appraisal.segment.outline, page.drawing], padding());
   speak(sheet.spoken(appraisal));
   find("sheet").focus({ preventScroll: true });
 }

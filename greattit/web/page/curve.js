@@ -65,7 +65,7 @@ function months(first, last, x) {
 
 function peak(growth, best, x, y) {
   const time = growth?.peak ? Date.parse(growth.peak) : best.time;
-  const at = Math.min(Math.max(x(time), 34), WIDTH - 34);
+  const at = Math.min(Math.max(x(time), 44), WIDTH - 44);
   if (time < best.time - YEAR) return null;
   return svg("text", { class: "peak", x: at, y: Math.max(y(best.green) - 9, 11), "text-anchor": "middle" }, dayName(new Date(time).toISOString(), true));
 }

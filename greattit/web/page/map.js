@@ -44,6 +44,7 @@ function boundsOf(geometry) {
   return box;
 }
 
+const placed = (geometry) => geometry?.coordinates?.length > 0;
 const feature = (geometry) => ({ type: "Feature", properties: {}, geometry });
 
 /** Come nearer, one zoom level at most, where the whole place would leave much of a tall screen empty. */
@@ -125,7 +126,7 @@ function tools(map, draw, still) {
     if (finished && drawn) finished(drawn.geometry);
   });
   onPinch(map, () => drawing(draw, map));
-  const show = (source, geometry) => map.getSource(source).setData(geometry ? feature(geometry) : NOTHING);
+  const show = (source, geometry) => map.getSource(source).setData(placed(geometry) ? feature(geometry) : NOTHING);
   return {
     startDrawing(whenDone) {
       finished = whenDone;
@@ -148,7 +149,9 @@ function tools(map, draw, still) {
     },
     showDrawn: (geometry) => show("drawn", geometry),
     showField: (geometry) => show("field", geometry),
-    fit(geometry, padding) {
+    /** Show the first of the geometries that has a place, clear of what covers the map. */
+    fit(geometries, padding) {
+      const geometry = geometries.find(placed);
       map.fitBounds(boundsOf(geometry), { padding, maxZoom: 16.2, animate: !still, duration: 700 });
     },
     canvas: () => map.getCanvas(),

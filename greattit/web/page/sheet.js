@@ -2,7 +2,7 @@
 
 import { curve } from "./curve.js";
 import { el, svg } from "./dom.js";
-import { cropName, dayName, money, number, percent, say, strings as t } from "./strings.js";
+import { anyOf, cropName, dayName, money, number, percent, say, strings as t } from "./strings.js";
 
 const ICONS = {
   raises: "M8 13V4M4 8l4-4 4 4",
@@ -59,7 +59,7 @@ function refusal(appraisal) {
   const code = appraisal.line.refused;
   return [
     el("h1", { id: "sheet-title", class: "no" }, t.refused),
-    refusing(appraisal).slice(0, 1).map((reason) => el("p", { class: "because" }, reason.text)),
+    refusing(appraisal).slice(0, 1).map((reason) => el("p", { class: "because", lang: "en" }, reason.text)),
     el("p", { class: "todo" }, el("strong", {}, `${t.todo}: `), t.remedies[code] ?? t.remedy),
     el("p", { class: "soft" }, t.refusedMore),
   ].flat();
@@ -80,9 +80,9 @@ function facts(appraisal) {
 
 function cropFact(call) {
   const others = call.likely.filter((name) => name !== call.crop).map((name) => cropName(name).toLowerCase());
-  const perhaps = others.length ? say(call.crop ? t.orPerhaps : t.perhaps, { crops: others.slice(0, 3).join(", ") }) : null;
+  const perhaps = others.length ? say(call.crop ? t.orPerhaps : t.perhaps, { crops: anyOf(others.slice(0, 3)) }) : null;
   if (!call.crop) return fact(t.crop, t.cropUnsure, perhaps ?? call.abstained);
-  return fact(t.crop, cropName(call.crop), [say(t.certain, { share: percent(call.certainty) }), perhaps].filter(Boolean).join(", "));
+  return fact(t.crop, cropName(call.crop), say(t.certain, { share: percent(call.certainty) }), perhaps);
 }
 
 /** The line's colour on the map, beside the figure that it stands for. */
@@ -90,13 +90,13 @@ const key = (kind) => el("span", { class: `key ${kind}`, "aria-hidden": "true" }
 
 function areaFact({ segment }) {
   const cut = Object.entries(segment.cut_away).filter(([, ha]) => ha >= 0.005);
-  const parts = cut.map(([cause, ha]) => `${t.parts[cause] ?? cause} ${number(ha, 2)}\u00a0ha`).join(", ");
+  const parts = cut.map(([cause, ha]) => say(t.part, { cause: t.parts[cause] ?? cause, ha: number(ha, 2) })).join(t.comma);
   const notes = [parts && say(t.cutAway, { parts }), segment.added_ha >= 0.005 && say(t.added, { ha: number(segment.added_ha, 2) })];
   return fact(
     t.area,
     [key("field"), hectares(segment.area_ha?.p50 ?? 0)],
     [key("drawn"), say(t.drawn, { ha: number(segment.drawn_ha, 2), mu: number(segment.drawn_ha * MU, 1) })],
-    notes.filter(Boolean).join(" "),
+    notes.filter(Boolean).join(t.stop),
   );
 }
 

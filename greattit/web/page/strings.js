@@ -1,4 +1,4 @@
-// Every word of the page, by language. `{name}` is filled in by `say`.
+// Every word of the page, by language; the reasons themselves come from the server, in English. `say` fills in `{name}`.
 
 const en = {
   title: "Great Tit: a credit line from the sky",
@@ -31,7 +31,7 @@ const en = {
   rules: {
     advance: "Set by the harvest: a safe share of what it should be worth.",
     need: "Set by the need: what it costs to grow this crop on this field.",
-    cap: "Set by the cap: the most that may be lent on one field.",
+    cap: "Set by the cap: the most that is lent on one field without a loan officer.",
   },
   crop: "Crop",
   cropUnsure: "Not certain",
@@ -43,6 +43,9 @@ const en = {
   drawn: "You drew {ha} ha ({mu} mu)",
   cutAway: "Left out: {parts}.",
   added: "Added along the edge: {ha} ha.",
+  comma: ", ",
+  stop: " ",
+  part: "{cause} {ha} ha",
   parts: { edge: "border", "other land": "other land", "tree or water or road": "trees, water or road" },
   harvest: "Harvest",
   harvestKg: "about {mid} t/ha",
@@ -79,11 +82,105 @@ const en = {
     too_small_line: "The field is worth less than the smallest line. Draw the whole field, or all of it that carries this crop.",
   },
   remedy: "Draw the field again a little inside its edge, or come back after some more clear days.",
+  crops: {},
 };
 
-export const strings = en;
-export const language = "en";
-const locale = "en-GB";
+const zh = {
+  title: "Great Tit：来自卫星的授信额度",
+  map: "卫星影像地图。圈出地块，即可查看授信额度。",
+  draw: "圈出我的地块",
+  cancel: "停止圈画",
+  hint: "用手指沿地块边缘画一圈，然后抬起。双指可缩放。",
+  hintMouse: "按住鼠标，沿地块边缘画一圈。",
+  simulated: "模拟影像：并非真实地点",
+  asOf: "截至{day}",
+  credit: "影像日期 {days}",
+  again: "重新圈画",
+  retry: "重试",
+  reload: "重新载入",
+  download: "完整记录",
+  downloadLabel: "下载完整记录（JSON）",
+  fold: "收起或展开",
+  unfold: "展开结果",
+  asking: "正在查看您的地块",
+  askingMore: "正在读取本季影像、地块边界、作物和价格，需要几秒钟。",
+  slow: "仍在计算。当天的第一块地需要更久一些。",
+  line: "您的授信额度",
+  due: "还款日 {day}",
+  tenor: "期限 {days} 天",
+  refused: "这块地今天暂无额度",
+  refusedMore: "这与您本人无关，只取决于卫星能看清这块地多少。",
+  todo: "您可以",
+  said: "您的额度为 {amount}，还款日 {day}。",
+  saidRefused: "这块地今天暂无额度。{why}",
+  rules: {
+    advance: "由收成决定：预期价值中稳妥的一部分。",
+    need: "由需求决定：在这块地上种植该作物的成本。",
+    cap: "由上限决定：无需信贷员审核时单块地的最高额度。",
+  },
+  crop: "作物",
+  cropUnsure: "无法确定",
+  certain: "把握 {share}",
+  orPerhaps: "也可能是{crops}",
+  perhaps: "可能是{crops}",
+  area: "地块",
+  hectares: "{ha} 公顷 · {mu} 亩",
+  drawn: "您圈了 {ha} 公顷（{mu} 亩）",
+  cutAway: "未计入：{parts}。",
+  added: "沿边缘补入：{ha} 公顷。",
+  comma: "，",
+  stop: "",
+  part: "{cause} {ha} 公顷",
+  parts: { edge: "边界", "other land": "其他土地", "tree or water or road": "树木、水面或道路" },
+  harvest: "收成",
+  harvestKg: "约 {mid} 吨/公顷",
+  harvestRange: "十次中有八次在 {low} 至 {high} 吨/公顷之间",
+  worth: "价值",
+  worthRange: "{low} 至 {high} 之间",
+  why: "额度的理由",
+  whyRefused: "原因",
+  effects: { raises: "提高", lowers: "降低", binds: "决定额度", refuses: "不予授信", informs: "" },
+  season: "从空中看本季",
+  seasonCaption: "每个点是一次卫星观测；颜色越淡，地块被云遮住越多。共计 {looks} 次清晰观测。",
+  seasonLabel: "地块从 {first} 到 {last} 的绿度；最绿为 {peak}，在 {when}。",
+  warnings: "补充说明",
+  networkTitle: "没有连接",
+  networkOpen: "无法连接服务器。请检查网络后重新载入。",
+  networkText: "无法连接服务器。您圈的地块已保留，恢复连接后请重试。",
+  mapTitle: "无法显示地图",
+  mapText: "此浏览器无法绘制地图。请换用较新的浏览器，或打开 WebGL（硬件加速）。",
+  errorTitle: "没有成功",
+  yourDrawing: "您的圈画：{what}",
+  tooSmall: "太小，不像一块地。请双指放大，再沿边缘画一整圈。",
+  remedies: {
+    outside_region: "目前只在有产量和价格数据的地区授信。可向您的银行询问何时开通。",
+    no_area: "请沿一块地的边缘完整画一圈。",
+    too_few_looks: "过些晴天再来：每一次清晰观测都有帮助。",
+    crop_unknown: "请只圈一块种一种作物的地，或等作物长势更明显时再来。",
+    not_a_crop: "如果这里确有作物，请只圈那一部分，或等它变绿后再来。",
+    failed_crop: "如果作物恢复或重新播种，过几周再圈一次。",
+    flooded: "等水退去、作物恢复后再圈一次。未被淹的部分可以单独圈出。",
+    season_over: "等下一季作物出苗变绿后再来。",
+    no_yield: "我们还没有这种作物在本地的产量数据。可向您的银行询问是否会补充。",
+    no_price: "我们还没有这种作物在本地的价格数据。可向您的银行询问是否会补充。",
+    debt_exceeds: "请先偿还这块地上的部分欠款，再重新圈画。",
+    too_small_line: "这块地的价值低于最小额度。请圈出整块地，或种有该作物的全部部分。",
+  },
+  remedy: "请稍向内重新圈画，或过些晴天再来。",
+  crops: {
+    apple: "苹果", barley: "大麦", bean: "豆类", cabbage: "卷心菜", carrot: "胡萝卜", cotton: "棉花", garlic: "大蒜", grassland: "草地",
+    maize: "玉米", oats: "燕麦", onion: "洋葱", other_legume: "其他豆科", other_legume_permanent: "多年生豆科", pea: "豌豆", pear: "梨",
+    pepper: "辣椒", potato: "马铃薯", rapeseed: "油菜", rice: "水稻", rye: "黑麦", sesame: "芝麻", sorghum: "高粱", soybean: "大豆",
+    spring_barley: "春大麦", spring_wheat: "春小麦", sugar_beet: "甜菜", sugarcane: "甘蔗", sunflower: "向日葵", triticale: "小黑麦",
+    wheat: "小麦", winter_barley: "冬大麦", winter_rye: "冬黑麦", winter_wheat: "冬小麦",
+  },
+};
+
+const chinese = (navigator.language ?? "").toLowerCase().startsWith("zh");
+export const languages = { en, zh };
+export const strings = chinese ? zh : en;
+export const language = chinese ? "zh" : "en";
+const locale = chinese ? "zh-CN" : "en-GB";
 
 /** Fill `{name}` in a text with the values given. */
 export function say(text, values = {}) {
@@ -92,12 +189,16 @@ export function say(text, values = {}) {
 
 /** House name of a crop as plain words. */
 export function cropName(name) {
+  if (strings.crops[name]) return strings.crops[name];
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 export const number = (value, digits = 0) =>
   new Intl.NumberFormat(locale, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+
+/** "a, b or c" */
+export const anyOf = (names) => new Intl.ListFormat(locale, { type: "disjunction" }).format(names);
 
 export const percent = (share) => new Intl.NumberFormat(locale, { style: "percent" }).format(share);
 
