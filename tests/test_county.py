@@ -17,6 +17,7 @@ from made_appraisal import DAY, MadeWalk
 
 from greattit.county import County, appraise_all
 from greattit.county.rows import Row
+from greattit.county.run import TilesWalk, _one_thread
 from greattit.county.summary import SHADES, _edges, _line_keys, _round_step, summary
 from greattit.county.table import COLUMNS, write_csv, write_parquet
 from greattit.errors import CatalogueError, GreatTitError, PlotFileError
@@ -215,3 +216,39 @@ def test_a_county_of_refusals_has_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("least", "step"), [(0.7, 1), (1.0, 1), (1.1, 2), (30, 50), (51, 100), (430, 500)])
 def test_histogram_steps_are_round(least: float, step: float) -> None:
     assert _round_step(least) == pytest.approx(step)
+
+
+def test_real_tiles_give_the_figures_of_the_walk_itself(sample_tiles: Path, tmp_path: Path) -> None:
+    from greattit.appraisal import appraise
+    from greattit.plots.drawing import SURVEYED
+    from greattit.tiles import open_catalogue
+
+    plots = load(sample_tiles / "plots.geojson")[3:5]
+    day = date(2023, 8, 1)
+    county = appraise_all(sample_tiles, plots, day, tmp_path / "out", workers=2)
+    rows = table(county.csv)
+    catalogue = open_catalogue(sample_tiles)
+    with _one_thread(TilesWalk(sample_tiles, day)):
+        found = [appraise(catalogue, plot, day, drawing=SURVEYED) for plot in plots]
+    for plot, row, one in zip(plots, rows, found, strict=True):
+        assert row["id"] == plot.id and Decimal(row["line"]) == one.line.limit
+        assert row["refused"] == (one.line.refused or "") and row["crop:code"] == (one.call.crop or "")
+        assert float(row["area_ha_p50"]) == one.segment.area_ha.p50 and int(row["looks"]) == one.growth.looks
+        assert float(row["certainty"]) == one.call.certainty
+    assert "SIMULATED DATA" in county.html.read_text(encoding="utf-8")
+
+
+def test_a_plot_past_the_tiles_is_a_row(sample_tiles: Path, tmp_path: Path) -> None:
+    county = appraise_all(sample_tiles, feature("far", 0), date(2023, 8, 1), tmp_path / "out")
+    (row,) = table(county.csv)
+    assert row["refused"] == "outside_tiles" and "outside the tiles" in row["reason"]
+
+
+def test_threads_are_held_and_given_back() -> None:
+    import torch
+    from threadpoolctl import threadpool_info
+
+    before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    with _one_thread(TilesWalk(Path("x"), DAY)):
+        assert torch.get_num_threads() == 1 and {p["num_threads"] for p in threadpool_info()} == {1}
+    assert (torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")) == before
