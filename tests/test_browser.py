@@ -6,6 +6,7 @@ Set GREATTIT_PICTURES to a folder to keep the screenshots, e.g. `GREATTIT_PICTUR
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -165,51 +166,139 @@ def field_with_a_line(app: Any, tiles: Path) -> list[tuple[float, float]]:
     pytest.fail("no field of the county gets a line")
 
 
-def test_a_finger_circles_a_field_and_the_line_appears(sample_tiles: Path, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    browser_path = chromium()
+@pytest.fixture(scope="module")
+def county(sample_tiles: Path) -> Any:
+    """The application on the sample tiles."""
     try:
-        app = create_app(sample_tiles, day=DAY)
+        return create_app(sample_tiles, day=DAY)
     except CatalogueError:
         pytest.skip("needs data/sample_tiles: greattit simulate data/sample_tiles")
-    ring = field_with_a_line(app, sample_tiles)
-    said: list[str] = []
-    asked: list[str] = []
-    with serving(app) as url, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_context(**PHONE).new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(url)
-        page.wait_for_selector("body[data-state=ready]", timeout=WAIT)
-        settle(page)
-        page.screenshot(path=pictures(tmp_path) / "phone-map.png")
-        assert page.locator("#simulated").inner_text() == "Simulated tiles: not a real place"
-        finger = Finger(page)
-        bring_near(page, finger, ring)
-        page.get_by_role("button", name="Circle my field").tap()
-        before = on_screen(page, ring)
-        held: list[list[tuple[float, float]]] = []
-        with page.expect_response("**/api/appraisals", timeout=WAIT) as waiting:
-            finger.drag(dense(before), before_lifting=lambda: held.append(on_screen(page, ring)))
-        page.wait_for_selector("body[data-state=result]", timeout=WAIT)
-        settle(page)
-        page.screenshot(path=pictures(tmp_path) / "phone.png")
-        shown = page.locator("#amount").inner_text()
-        value = page.locator("#amount").get_attribute("value")
-        reasons = page.locator(".reasons li").count()
-        drawn = waiting.value.request.post_data_json
-        answer = waiting.value.json()
-        browser.close()
 
-    again = app.state.service.appraise(drawn, DAY, Decimal(0))
+
+@pytest.fixture(scope="module")
+def url(county: Any) -> Iterator[str]:
+    with serving(county) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of this file."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+class Phone:
+    """An open page on a phone's screen, with what it said and asked for."""
+
+    def __init__(self, browser: Any, url: str, **settings: Any) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page = browser.new_context(**{**PHONE, **settings}).new_page()
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(url)
+        self.page.wait_for_selector("body[data-state=ready]", timeout=WAIT)
+        settle(self.page)
+        self.finger = Finger(self.page)
+
+    def picture(self, folder: Path, name: str) -> None:
+        self.page.screenshot(path=pictures(folder) / name)
+
+    def reach(self, state: str) -> None:
+        self.page.wait_for_selector(f"body[data-state={state}]", timeout=WAIT)
+        settle(self.page)
+
+    def scribble(self) -> None:
+        """A quick round in the middle of the screen."""
+        self.page.locator("#draw").tap()
+        self.finger.drag([(195 + 60 * math.cos(turn * 0.7), 430 + 60 * math.sin(turn * 0.7)) for turn in range(9)])
+
+    def stayed_home(self) -> bool:
+        return {urlsplit(one).hostname for one in self.asked if not one.startswith(("data:", "blob:"))} == {"127.0.0.1"}
+
+
+def test_a_finger_circles_a_field_and_the_line_appears(
+    county: Any, url: str, browser: Any, sample_tiles: Path, tmp_path: Path
+) -> None:
+    ring = field_with_a_line(county, sample_tiles)
+    phone = Phone(browser, url)
+    page = phone.page
+    phone.picture(tmp_path, "phone-map.png")
+    assert page.locator("#simulated").inner_text() == "Simulated tiles: not a real place"
+    bring_near(page, phone.finger, ring)
+    page.get_by_role("button", name="Circle my field").tap()
+    before = on_screen(page, ring)
+    held: list[list[tuple[float, float]]] = []
+    with page.expect_response("**/api/appraisals", timeout=WAIT) as waiting:
+        phone.finger.drag(dense(before), before_lifting=lambda: held.append(on_screen(page, ring)))
+    phone.reach("result")
+    phone.picture(tmp_path, "phone.png")
+    shown, value = page.locator("#amount").inner_text(), page.locator("#amount").get_attribute("value")
+    drawn, answer = waiting.value.request.post_data_json, waiting.value.json()
+
+    again = county.state.service.appraise(drawn, DAY, Decimal(0))
     assert again["line"] == answer["line"], "the page's line is the library's, to the cent"
     assert value == again["line"]["limit"]
     assert Decimal("".join(c for c in shown if c.isdigit() or c == ".")) == Decimal(again["line"]["limit"]) > 0
-    assert reasons == len(answer["line"]["reasons"])
-    assert shape(drawn["geometry"]).intersection(shape({"type": "Polygon", "coordinates": [ring]})).area > 0
-    assert {urlsplit(one).hostname for one in asked if not one.startswith(("data:", "blob:"))} == {"127.0.0.1"}
+    assert page.locator(".reasons li").count() == len(answer["line"]["reasons"])
+    assert page.locator("#status").inner_text().startswith(f"Your line is {shown}")
+    circled = shape({"type": "Polygon", "coordinates": [ring]})
+    assert shape(drawn["geometry"]).buffer(0).intersection(circled).area > 0.9 * circled.area
     assert held == [before], "the map stays while a finger draws"
-    assert said == []
+    assert phone.stayed_home()
+    assert phone.said == []
+
+
+def test_two_fingers_zoom_and_do_not_draw(url: str, browser: Any) -> None:
+    phone = Phone(browser, url)
+    phone.page.locator("#draw").tap()
+    west, east = (3.05, 50.837), (3.055, 50.837)
+    before = on_screen(phone.page, [west, east])
+    phone.finger.pinch((195, 430), 60, 160)
+    settle(phone.page)
+    after = on_screen(phone.page, [west, east])
+    assert after[1][0] - after[0][0] > 1.5 * (before[1][0] - before[0][0])
+    assert phone.page.evaluate("document.body.dataset.state") == "drawing"
+    assert not any("appraisals" in one for one in phone.asked)
+    assert phone.said == []
+
+
+def test_a_lost_connection_and_an_error_are_said_and_can_be_tried_again(url: str, browser: Any, tmp_path: Path) -> None:
+    phone = Phone(browser, url)
+    trouble = {"error": "PlotShapeError", "what": "crosses itself", "subject": "drawing", "remedy": "draw it again"}
+    phone.page.route("**/api/appraisals", lambda route: route.abort())
+    phone.scribble()
+    phone.reach("trouble")
+    assert "No connection" in phone.page.locator("#sheet-body").inner_text()
+    phone.page.unroute("**/api/appraisals")
+    phone.page.route("**/api/appraisals", lambda route: route.fulfill(status=422, json=trouble))
+    phone.page.get_by_role("button", name="Try again").tap()
+    phone.page.get_by_text("crosses itself").wait_for(timeout=WAIT)
+    phone.picture(tmp_path, "phone-error.png")
+    text = phone.page.locator("#sheet-body").inner_text()
+    assert "Your drawing crosses itself." in text
+    assert "Draw it again." in text
+
+
+def test_the_page_speaks_the_phones_language(url: str, browser: Any) -> None:
+    phone = Phone(browser, url, locale="zh-CN")
+    assert phone.page.locator("#draw").inner_text() == "圈出我的地块"
+    assert phone.page.evaluate("document.documentElement.lang") == "zh"
+    keys = """async () => {
+        const { languages } = await import("/assets/strings.js");
+        const open = (value, name) => typeof value === "object" && name !== "crops" && name !== "parts";
+        const names = (words) => Object.entries(words).flatMap(([name, value]) =>
+            open(value, name) ? names(value).map((deeper) => `${name}.${deeper}`) : [name]).sort();
+        return Object.values(languages).map(names);
+    }"""
+    first, *others = phone.page.evaluate(keys)
+    assert len(first) > 50
+    assert all(other == first for other in others)
+    assert phone.said == []

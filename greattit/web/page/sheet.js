@@ -101,7 +101,7 @@ function areaFact({ segment }) {
 }
 
 function harvestFact({ yields, worth, call }) {
-  const of = yields.find((one) => one.crop === (worth?.crop ?? call.crop)) ?? yields[0];
+  const of = yields.find((one) => one.crop === (call.crop ?? worth?.crop)) ?? yields[0];
   if (!of || of.kg_ha.p50 === null) return null;
   const tonnes = (kg) => number(kg / 1000, 1);
   return fact(
@@ -111,10 +111,15 @@ function harvestFact({ yields, worth, call }) {
   );
 }
 
-function worthFact({ worth }) {
+function worthFact({ worth, call }) {
   if (!worth || worth.money.p50 === null) return null;
   const whole = (amount) => money(Math.round(amount), worth.currency);
-  return fact(t.worth, whole(worth.money.p50), say(t.worthRange, { low: whole(worth.money.p10), high: whole(worth.money.p90) }));
+  return fact(
+    t.worth,
+    whole(worth.money.p50),
+    say(t.worthRange, { low: whole(worth.money.p10), high: whole(worth.money.p90) }),
+    worth.crop !== call.crop && say(t.worthAs, { crop: cropName(worth.crop).toLowerCase() }),
+  );
 }
 
 function reasons({ line }) {
