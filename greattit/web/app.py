@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse
 from greattit import __version__, tiles
 from greattit.errors import GreatTitError, PlotFileError
 from greattit.web import answers, assets
-from greattit.web.answers import BusyError, NotHereError, TooLargeError
+from greattit.web.answers import BusyError, NotHereError, RequestError, TooLargeError
 from greattit.web.picture import MAX_ZOOM, Picture
 
 Appraise = Callable[[Mapping[str, Any], date, Decimal], Mapping[str, Any]]
@@ -182,12 +182,11 @@ async def appraisals(
 ) -> Response:
     """Appraise one drawn plot: the body is a GeoJSON Polygon, MultiPolygon or Feature in lon/lat."""
     service = _service(request)
+    when = _day(service, day)
     drawing = _drawing(await _body(request))
     if service.workers.statistics().tasks_waiting >= QUEUE:
         raise BusyError("too many plots are waiting", remedy="try again in a few seconds")
-    result = await anyio.to_thread.run_sync(
-        service.appraise, drawing, day or service.day, live_debt, limiter=service.workers
-    )
+    result = await anyio.to_thread.run_sync(service.appraise, drawing, when, live_debt, limiter=service.workers)
     return JSONResponse(result, headers={"Cache-Control": "no-store"})
 
 
@@ -212,6 +211,16 @@ def _service(request: Request) -> _Service:
     service = request.app.state.service
     assert isinstance(service, _Service)
     return service
+
+
+def _day(service: _Service, asked: date | None) -> date:
+    """Return the day of the appraisal; raise `RequestError` when the tiles hold no look of its year up to it."""
+    day = asked or service.day
+    if asked and not service.catalogue.between(date(day.year, 1, 1), day):
+        first = service.catalogue.between(date.min, date.max)[0].when.date()
+        remedy = f"name a day from {first} to {service.catalogue.last_day}"
+        raise RequestError(f"the tiles hold no look of {day.year} up to {day}", subject="day", remedy=remedy)
+    return day
 
 
 async def _body(request: Request) -> bytes:
