@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import shapely
-import xarray as xr
-from pyproj import Transformer
 
 from greattit.errors import PlotPlaceError
 from greattit.types import (
@@ -39,6 +37,8 @@ DAY = date(2018, 9, 1)
 
 
 def lonlat(geometry: shapely.Geometry) -> shapely.Geometry:
+    from pyproj import Transformer
+
     turn = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
     return shapely.transform(geometry, lambda xy: np.column_stack(turn.transform(xy[:, 0], xy[:, 1])))
 
@@ -48,6 +48,8 @@ DRAWN = shapely.Polygon([(640_080, 5_649_940), (640_345, 5_649_915), (640_300, 5
 
 
 def made_cube(*, simulated: bool = False) -> Any:
+    import xarray as xr
+
     rng = np.random.default_rng(1)
     days = np.arange(np.datetime64("2018-02-01"), np.datetime64("2018-09-01"), 8).astype("datetime64[ns]")
     x, y = WEST + 5 + 10 * np.arange(COLUMNS), NORTH - 5 - 10 * np.arange(ROWS)

@@ -238,6 +238,14 @@ def test_real_tiles_give_the_figures_of_the_walk_itself(sample_tiles: Path, tmp_
     assert "SIMULATED DATA" in county.html.read_text(encoding="utf-8")
 
 
+def test_swapped_parcels_are_put_right_where_the_tiles_show_it(sample_tiles: Path, tmp_path: Path) -> None:
+    (plot,) = load(sample_tiles / "plots.geojson")[:1]
+    ring = [[y, x] for x, y in plot.geometry.exterior.coords]
+    source = {"type": "Polygon", "coordinates": [ring]}
+    (row,) = table(appraise_all(sample_tiles, source, date(2023, 8, 1), tmp_path / "out").csv)
+    assert "put in order" in row["determination:details"] and float(row["lat"]) > 50
+
+
 def test_a_plot_past_the_tiles_is_a_row(sample_tiles: Path, tmp_path: Path) -> None:
     county = appraise_all(sample_tiles, feature("far", 0), date(2023, 8, 1), tmp_path / "out")
     (row,) = table(county.csv)

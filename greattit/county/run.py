@@ -24,6 +24,7 @@ from greattit.types import Plot
 
 if TYPE_CHECKING:
     from greattit.plots.load import Source
+    from greattit.plots.mend import Bbox
     from greattit.tiles.catalogue import Catalogue
     from greattit.types import Appraisal
 
@@ -122,10 +123,11 @@ def appraise_all(
     `progress(done, all)` is called here after each parcel. `walk` stands in for the walk on the catalogue.
     """
     _check_out(out, overwrite)
+    near = None
     if walk is None:
         walk = TilesWalk(Path(catalogue), day, region, drawing, live_debts or {})
-        walk.open()
-    good, bad = _plots(plots)
+        near = walk.open().bounds
+    good, bad = _plots(plots, near)
     rows = _place(_run(walk, good, day, max(1, workers), progress or _silent), good, bad, day)
     return _write(rows, walk, day, out, overwrite)
 
@@ -134,7 +136,7 @@ def _silent(done: int, total: int) -> None:
     """Show no progress."""
 
 
-def _plots(source: Source | Sequence[Plot]) -> tuple[list[Plot], list[Problem]]:
+def _plots(source: Source | Sequence[Plot], near: Bbox | None) -> tuple[list[Plot], list[Problem]]:
     if (
         isinstance(source, Sequence)
         and not isinstance(source, str | bytes)
@@ -143,7 +145,7 @@ def _plots(source: Source | Sequence[Plot]) -> tuple[list[Plot], list[Problem]]:
         if not source:
             raise PlotFileError("there are no plots", subject="the county")
         return list(source), []
-    return load_checked(source)
+    return load_checked(source, near=near)
 
 
 def _place(done: Mapping[int, Row], good: list[Plot], bad: list[Problem], day: date) -> list[Row]:

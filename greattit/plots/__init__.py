@@ -6,13 +6,8 @@
 from __future__ import annotations
 
 from greattit.plots.area import area_ha
+from greattit.plots.cut import cut
 from greattit.plots.load import Problem, load, load_checked
 from greattit.plots.outside import check_inside
-
-try:
-    from greattit.plots.cut import cut  # type: ignore[import-untyped,import-not-found,unused-ignore]
-except ModuleNotFoundError as error:
-    if error.name != "greattit.plots.cut":
-        raise
 
 __all__ = ["Problem", "area_ha", "check_inside", "cut", "load", "load_checked"]

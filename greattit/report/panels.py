@@ -118,7 +118,7 @@ def draw_crops(ax: Axes, appraisal: Appraisal) -> style.Heading:
     call = appraisal.call
     note = "probability; dark: the call; light: cannot be ruled out"
     if call.abstained:
-        note = textwrap.shorten(call.abstained, 60, placeholder=" ...")
+        note = textwrap.shorten(call.abstained, 66, placeholder=" ...")
     heading = style.Heading(f"The crop: {crop(call.crop).lower() if call.crop else 'cannot be told'}", note)
     best = sorted(call.probabilities.items(), key=lambda item: (-item[1], item[0]))[:CROPS_SHOWN]
     if not best:
