@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["classify", "classify_many", "model_folder"]
 
 SHIPPED = "models/crops"
-NOTHING = "nothing was seen"
+NOTHING = "nothing was seen this season"
 
 
 def model_folder() -> Path:

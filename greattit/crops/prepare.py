@@ -1,6 +1,6 @@
 """Turns irregular looks into the fixed grid that the network sees; training and serving both go through here.
 
-The grid covers one season year, 1 January to 31 December, in equal steps. At each step every channel is the mean of the
+The grid covers a window of one season year in equal steps. At each step every channel is the mean of the
 looks around it, weighted by their distance in time (Gaussian kernel, Nadaraya 1964, doi:10.1137/1109020; Watson 1964)
 and by the clear share; beside each value stands how much was seen there, 0 to 1. So monthly composites and dense plot
 series look alike, and what was not seen has the weight 0 and not a made-up value.
@@ -45,7 +45,7 @@ class Grid:
     channels: tuple[str, ...]
     """names of the channels, in order"""
     steps: int
-    """number of steps in the year"""
+    """number of steps in the window"""
     width_days: float
     """standard deviation of the kernel [days]"""
     mean: tuple[float, ...]
@@ -53,14 +53,15 @@ class Grid:
     std: tuple[float, ...]
     """(channel,) divides each value"""
     window: tuple[int, int] = (0, 365)
-    """first and last day of the looks that are used [days since 1 January]"""
+    """first and last day of the looks that are used [days since 1 January]; the grid covers it"""
     brightest: float = 1.0
     """largest blue reflectance of a look that is used: above it is cloud or snow that the mask missed"""
 
     @property
     def centres(self) -> Doubles:
         """Middle of each step [days since 1 January] (steps,)."""
-        return (np.arange(self.steps) + 0.5) * 365.0 / self.steps
+        first, last = self.window
+        return first + (np.arange(self.steps) + 0.5) * (last - first) / self.steps
 
 
 def raw(series: Series) -> Floats:

@@ -47,7 +47,6 @@ SETS = {
     ),
 }
 """training set -> licence, attribution"""
-TREES = 200
 
 
 def publish(
@@ -90,7 +89,7 @@ def publish(
         },
         "calibration": calibration,
         "priors": {key: dict(zip(samples.classes, map(float, value), strict=True)) for key, value in priors.items()},
-        "figures": figures(probabilities, samples, calibration),
+        "figures": figures(probabilities, samples, calibration, config),
         "training": {"sets": _sets(samples), "config": _plain(as_text(config))},
         "never_seen": "flanders-2018 was not used for training, calibration or choice of the model",
     }
@@ -101,8 +100,8 @@ def publish(
 def calibrate(logits: Doubles, samples: Samples, priors: dict[str, Doubles]) -> tuple[dict[str, Any], Doubles]:
     """Return calibration and levels, and the calibrated out-of-fold probabilities (2, n, class).
 
-    Both lengths of season count. Samples whose crop the member never saw (it grows in one region only) are left out of
-    the temperature, as no temperature mends them, but not of the levels.
+    Both lengths of season count. Samples whose crop the member never saw (it grows in one region only) are left out, as
+    the shipped ensemble has seen it; so are, of the levels, samples with too few looks, which are never called.
     """
     rules = policy.load("crops").on(date.max)
     target, share = (float(rules.rule("call", name).value) for name in ("target_accuracy", "likely_share"))
@@ -111,8 +110,10 @@ def calibrate(logits: Doubles, samples: Samples, priors: dict[str, Doubles]) -> 
     allowed = np.concatenate([samples.allowed[taught]] * 2)
     temperature = scores.fit_temperature(np.concatenate(list(logits[:, taught])), allowed, offset)
     probabilities = softmax(logits / temperature + offset)
-    known = samples.known
-    both, allowed = np.concatenate(list(probabilities[:, known])), np.concatenate([samples.allowed[known]] * 2)
+    called = taught & (samples.looks >= _least_looks())
+    if not called.any():
+        called = taught
+    both, allowed = np.concatenate(list(probabilities[:, called])), np.concatenate([samples.allowed[called]] * 2)
     right = allowed[np.arange(len(both)), both.argmax(axis=1)]
     calibration = {
         "temperature": round(temperature, 4),
@@ -120,10 +121,14 @@ def calibrate(logits: Doubles, samples: Samples, priors: dict[str, Doubles]) -> 
         "certainty_meaning": f"of the calls at or above it {target:.0%} were right out of fold, with the default prior",
         "likely_level": round(scores.likely_level(both, allowed, share), 5),
         "likely_meaning": f"the right class was at or above it for {share:.0%} of the samples out of fold",
-        "energy_level": round(float(np.quantile(log_sum_exp(np.concatenate(list(logits[:, taught]))), 0.01)), 4),
+        "energy_level": round(float(np.quantile(log_sum_exp(np.concatenate(list(logits[:, called]))), 0.01)), 4),
         "energy_meaning": "99 % of the samples had a larger log-sum-exp of the logits out of fold",
     }
     return calibration, probabilities
+
+
+def _least_looks() -> int:
+    return int(policy.load("crops").on(date.max).rule("call", "least_looks").value)
 
 
 def taught_by_member(samples: Samples) -> Bools:
@@ -136,9 +141,11 @@ def taught_by_member(samples: Samples) -> Bools:
     return taught
 
 
-def figures(probabilities: Doubles, samples: Samples, calibration: dict[str, Any]) -> dict[str, Any]:
+def figures(
+    probabilities: Doubles, samples: Samples, calibration: dict[str, Any], config: TrainConfig
+) -> dict[str, Any]:
     """Return out-of-fold figures of each set beside the most common label and a random forest on the same folds."""
-    forest = forest_calls(samples)
+    forest = forest_calls(samples, config.trees)
     out: dict[str, Any] = {
         "what": "out-of-fold: each sample by the member that saw nothing of its group; 95 % intervals over groups"
     }
@@ -146,15 +153,23 @@ def figures(probabilities: Doubles, samples: Samples, calibration: dict[str, Any
     for name in dict.fromkeys(samples.sets):
         rows = np.flatnonzero((sets == name) & samples.known)
         out[name] = _figures_of(rows, probabilities, forest, samples, calibration)
-        wins = out[name]["accuracy"] >= max(out[name]["random_forest"], out[name]["majority"])
-        out[name]["verdict"] = "network at least as good as its rivals" if wins else VERDICT
+        out[name]["verdict"] = _verdict(out[name])
     return out
 
 
-VERDICT = (
-    "the network loses to a rival on this set; the chain keeps it, as the rival was fitted to the set's own dates and "
-    "bands and cannot take others"
-)
+def _verdict(figure: dict[str, Any]) -> str:
+    accuracy, majority, forest = figure["accuracy"], figure["majority"], figure["random_forest"]
+    if accuracy < majority:
+        return (
+            f"worse than always naming the commonest label: its guesses in a new region like these must not be trusted; "
+            f"the certainty level lets {figure['accepted']:.0%} of them through"
+        )
+    if accuracy < forest:
+        return (
+            "a random forest fitted to this set's own dates and bands is better; the chain keeps the network, which "
+            "takes other dates and bands and missing ones"
+        )
+    return "at least as good as the commonest label and the random forest"
 
 
 def _figures_of(
@@ -167,7 +182,7 @@ def _figures_of(
     labels = [samples.labels[row] for row in rows]
     groups = [samples.groups[row] for row in rows]
     crops = scores.per_crop(labels, [samples.classes[c] for c in called], right)
-    sure = certainty >= calibration["certainty_level"]
+    sure = (certainty >= calibration["certainty_level"]) & (samples.looks[rows] >= _least_looks())
     majority = np.unique(np.asarray(labels), return_counts=True)[1].max() / len(labels)
     return {
         "samples": len(rows),
@@ -187,7 +202,7 @@ def _figures_of(
     }
 
 
-def forest_calls(samples: Samples) -> Ints:
+def forest_calls(samples: Samples, trees: int) -> Ints:
     """Return the class (n,) that a random forest gives out of fold, on the same input without augmentation."""
     from sklearn.ensemble import RandomForestClassifier
 
@@ -196,7 +211,7 @@ def forest_calls(samples: Samples) -> Ints:
     calls = np.zeros(len(samples.labels), np.int64)
     for member in np.unique(samples.fold):
         inside = samples.fold == member
-        forest = RandomForestClassifier(TREES, min_samples_leaf=2, random_state=0, n_jobs=1)
+        forest = RandomForestClassifier(trees, min_samples_leaf=2, random_state=0, n_jobs=1)
         forest.fit(inputs[~inside & exact], samples.allowed[~inside & exact].argmax(axis=1))
         calls[inside] = forest.predict(inputs[inside])
     return calls
@@ -204,7 +219,7 @@ def forest_calls(samples: Samples) -> Ints:
 
 def _priors(samples: Samples, config: TrainConfig) -> dict[str, Doubles]:
     sets = np.asarray(samples.sets)
-    parts = np.array([shares(samples.allowed[sets == name]) for name in config.sources])
+    parts = np.array([shares(samples.allowed[(sets == name) & samples.real]) for name in config.sources])
     left = np.mean([1.0 - source.adjust for source in config.sources.values()])
     default = parts.mean(axis=0) + 1e-3
     reference = default**left
@@ -214,7 +229,7 @@ def _priors(samples: Samples, config: TrainConfig) -> dict[str, Doubles]:
 def _sets(samples: Samples) -> dict[str, Any]:
     sets, out = np.asarray(samples.sets), {}
     for name in dict.fromkeys(samples.sets):
-        rows = np.flatnonzero(sets == name)
+        rows = np.flatnonzero((sets == name) & samples.real)
         licence, attribution = SETS.get(name, ("not stated", "not stated"))
         folds = {samples.groups[row]: int(samples.fold[row]) for row in rows}
         out[name] = {

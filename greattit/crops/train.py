@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,7 +26,7 @@ import numpy as np
 
 from greattit.crops import dataset, taxonomy
 from greattit.crops.augment import Augmentation, augment
-from greattit.crops.prepare import CHANNELS, Grid, channels, resample, season, stack, usable
+from greattit.crops.prepare import CHANNELS, Grid, channels, clear_looks, resample, season, stack, usable
 from greattit.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
+LEAST_OTHER_LOOKS = 8
+"""looks that another year of a series must have to be trained on"""
+
+
 @dataclass(frozen=True)
 class Source:
     """One training set and how it is used."""
@@ -49,6 +54,8 @@ class Source:
     """part of the log shares of its crops that is added to the logits, 0-1"""
     groups_apart: bool = False
     """each group has its own crops and dates (regions), so the shares are those of the group"""
+    every_year: bool = False
+    """the label is not of one season: each year of the series is one more sample to train on"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class TrainConfig:
         default_factory=lambda: {
             "canada-2017": Source(share=1.0, adjust=0.5),
             "denmark-2016": Source(share=1.0, adjust=0.5),
-            "korea-2021": Source(share=2.0, adjust=1.0, groups_apart=True),
+            "korea-2021": Source(share=1.0, adjust=1.0, groups_apart=True, every_year=True),
             "india-2022": Source(share=0.3, adjust=0.5),
         }
     )
@@ -68,13 +75,13 @@ class TrainConfig:
     """a crop with fewer samples is no class of its own"""
     folds: int = 5
     """members of the ensemble"""
-    steps: int = 24
-    """time steps of the season year: half months"""
+    steps: int = 16
+    """time steps of the window, about half months"""
     width_days: float = 12.0
     """standard deviation of the kernel in time [days]"""
-    window: tuple[int, int] = (0, 365)
+    window: tuple[int, int] = (75, 305)
     """first and last day of the looks that are used [days since 1 January]"""
-    brightest: float = 1.0
+    brightest: float = 0.25
     """largest blue reflectance of a look that is used"""
     epochs: int = 30
     """draws of the training sets"""
@@ -94,6 +101,8 @@ class TrainConfig:
     """share of units left out"""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """how far series are moved"""
+    trees: int = 100
+    """trees of the random forest that the network is measured against"""
     seed: int = 0
     """of all that is drawn"""
 
@@ -108,6 +117,10 @@ class Samples:
     """(n, t, raw)"""
     weights: Doubles
     """(n, t) 0 for padding"""
+    looks: Ints
+    """(n,) clear optical looks"""
+    real: Bools
+    """(n,) False for the other years of a sample, which are for training only"""
     labels: tuple[str, ...]
     """(n,) house names"""
     groups: tuple[str, ...]
@@ -127,8 +140,8 @@ class Samples:
 
     @property
     def known(self) -> Bools:
-        """(n,) the label is a class or coarser than one."""
-        return np.asarray(self.allowed.any(axis=1))
+        """(n,) a sample of its own whose label is a class or coarser than one."""
+        return np.asarray(self.allowed.any(axis=1) & self.real)
 
     def inputs(self, rows: Ints) -> Floats:
         """Return the input (rows, 2 * channel, steps) without augmentation."""
@@ -143,18 +156,22 @@ def gather(data_root: Path, config: TrainConfig) -> Samples:
     """Read all training sets under `data_root`; raise `DatasetError` when one is missing."""
     sets = [dataset.read(data_root / name) for name in config.sources]
     grid = _unscaled(config)
-    seasons = [usable(season(part.series(i), part.day(i), 0.0), grid) for part in sets for i in range(len(part))]
+    plan = [(part, row, year) for part in sets for row in range(len(part)) for year in _years(part, row, config)]
+    seasons = [usable(season(part.series(row), date(year, 12, 31), 0.0), grid) for part, row, year in plan]
+    real = np.array([year == part.years[row] for part, row, year in plan])
     days, values, weights = stack(seasons)
-    labels = tuple(taxonomy.house_name(crop) for part in sets for crop in part.crops)
-    groups = tuple(group for part in sets for group in part.groups)
-    names = tuple(part.name for part in sets for _ in range(len(part)))
-    classes = choose_classes(labels, config.least_samples)
+    labels = tuple(taxonomy.house_name(part.crops[row]) for part, row, _ in plan)
+    groups = tuple(part.groups[row] for part, row, _ in plan)
+    names = tuple(part.name for part, _, _ in plan)
+    classes = choose_classes([label for label, own in zip(labels, real, strict=True) if own], config.least_samples)
     allowed = np.array([[taxonomy.agrees(name, label) for name in classes] for label in labels])
     mean, std = _scaling(values)
     return Samples(
         days=days,
         values=values,
         weights=weights,
+        looks=np.array([clear_looks(ready) for ready in seasons]),
+        real=real,
         labels=labels,
         groups=groups,
         sets=names,
@@ -164,6 +181,16 @@ def gather(data_root: Path, config: TrainConfig) -> Samples:
         fold=assign_folds(names, groups, config.folds),
         grid=replace(grid, mean=mean, std=std),
     )
+
+
+def _years(part: dataset.Dataset, row: int, config: TrainConfig) -> tuple[int, ...]:
+    own = int(part.years[row])
+    if not config.sources[part.name].every_year:
+        return (own,)
+    dates = part.series(row).dates
+    seen, looks = np.unique(dates.astype("datetime64[Y]").astype(int) + 1970, return_counts=True)
+    others = (int(year) for year, count in zip(seen, looks, strict=True) if count >= LEAST_OTHER_LOOKS and year != own)
+    return (own, *others)
 
 
 def _unscaled(config: TrainConfig) -> Grid:
@@ -250,7 +277,7 @@ def train_member(member: int, samples: Samples, config: TrainConfig) -> Temporal
             dropout=config.dropout,
         )
     )
-    rows = np.flatnonzero((samples.fold != member) & samples.known)
+    rows = np.flatnonzero((samples.fold != member) & samples.allowed.any(axis=1))
     pools = [(rows[np.asarray(samples.sets)[rows] == name], source.share) for name, source in config.sources.items()]
     batches = sum(int(share * len(pool)) for pool, share in pools) // config.batch
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=config.weight_decay)
