@@ -28,7 +28,7 @@ TINY_M = 300
 
 def tiny() -> dict[str, Any]:
     """Return the Flemish recipe cut to a square of 300 m, four looks and three crops."""
-    recipe = copy.deepcopy(load_recipe("flanders"))
+    recipe = copy.deepcopy(load_recipe("sample"))
     recipe["county"].update(size_m=TINY_M, id="tiny")
     recipe["looks"].update(first="2023-04-01", last="2023-08-01", count=4)
     recipe["land"].update(rim_m=60, farms=[], woods=[], hedged_share=0.2)

@@ -18,7 +18,7 @@ from greattit.simulate import load_recipe
 
 @pytest.fixture(scope="module")
 def recipe() -> dict[str, Any]:
-    return load_recipe("flanders")
+    return load_recipe("sample")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from greattit.errors import GreatTitError
 __all__ = ["grow_county", "load_recipe"]
 
 
-def load_recipe(name: str | Path = "flanders") -> dict[str, Any]:
+def load_recipe(name: str | Path = "sample") -> dict[str, Any]:
     """Read a recipe: the name of one that ships with this room, or the path of a YAML file of the same form.
 
     Raises `GreatTitError` when there is none or when a part is missing.
@@ -30,27 +30,29 @@ def load_recipe(name: str | Path = "flanders") -> dict[str, Any]:
     path = own if own.is_file() else Path(name)
     if not path.is_file():
         raise GreatTitError(
-            "there is no such recipe", subject=str(name), remedy="name a YAML file like recipes/flanders.yaml"
+            "there is no such recipe", subject=str(name), remedy="name a YAML file like recipes/sample.yaml"
         )
     recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     lacking = [k for k in ("county", "climate", "looks", "land", "crops", "between") if k not in (recipe or {})]
     if lacking:
         raise GreatTitError(
-            f"the recipe lacks {', '.join(lacking)}", subject=str(name), remedy="see recipes/flanders.yaml"
+            f"the recipe lacks {', '.join(lacking)}", subject=str(name), remedy="see recipes/sample.yaml"
         )
+    recipe["county"]["recipe"] = str(name)
     return dict(recipe)
 
 
 def grow_county(
     recipe: str | Path | Mapping[str, Any],
-    seed: int,
+    seed: int | None,
     out: Path,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Grow the county of `recipe` and write it to the folder `out`, which must be new or empty; return `out`.
 
-    The same recipe, seed and library versions give the same bytes. `progress(done, looks)` is called after each look.
+    `seed` None is the recipe's own. The same recipe, seed and library versions give the same bytes.
+    `progress(done, looks)` is called after each look.
     Raises `GreatTitError` when the folder is in use, the recipe is unsound or prosail is not installed.
     """
     import numpy as np
@@ -60,6 +62,7 @@ def grow_county(
     from greattit.simulate.plants import make_weather
 
     plan = recipe if isinstance(recipe, Mapping) else load_recipe(recipe)
+    seed = int(plan["county"]["seed"]) if seed is None else seed
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise GreatTitError("the folder is in use", subject=str(out), remedy="name a new or empty folder")
 

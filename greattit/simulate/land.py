@@ -285,7 +285,7 @@ def _fields(
     shapes: list[tuple[Polygon, bool]] = []
     for parcel in parcels:
         gap = float(rng.uniform(*rules["margin_m"]))
-        bare = parcel.buffer(-gap).difference(taken).buffer(-4).buffer(4).simplify(1.0)
+        bare = _opened(parcel.buffer(-gap).difference(taken))
         parts = [p for p in getattr(bare, "geoms", [bare]) if isinstance(p, Polygon)]
         for part in parts:
             shape = Polygon(part.exterior, [hole for hole in part.interiors if Polygon(hole).area > 150])
@@ -300,17 +300,30 @@ def _fields(
     )
 
 
+def _opened(ground: BaseGeometry) -> BaseGeometry:
+    """Drop strips under 14 m wide, which no machine works, close slits, and thin the outline to 1 m."""
+    stout = ground.buffer(-7).buffer(7, join_style="mitre", mitre_limit=2.5).intersection(ground)
+    return stout.buffer(-3).buffer(5.5).buffer(-2.5).simplify(1.0)
+
+
 def _crops(fields: tuple[Field, ...], recipe: Mapping[str, Any], rng: np.random.Generator) -> tuple[Field, ...]:
-    """Give each field the crop that still lacks most of its share; wet fields fall to grass first."""
+    """Share the crops out by area, among the whole fields and among those that the edge cuts."""
+    done = [
+        field for whole in (True, False) for field in _share_out([f for f in fields if f.whole is whole], recipe, rng)
+    ]
+    return tuple(sorted(done, key=lambda field: field.number))
+
+
+def _share_out(fields: list[Field], recipe: Mapping[str, Any], rng: np.random.Generator) -> list[Field]:
+    """Give each field, the wettest first, one of the crops that lack most of their share; wet fields fall to grass."""
     wanted = {crop: float(rules["share"]) for crop, rules in recipe["crops"].items()}
     total = sum(wanted.values())
     area = sum(field.shape.area for field in fields)
     given = dict.fromkeys(wanted, 0.0)
-    order = sorted(fields, key=lambda f: -f.wet - 0.3 * rng.random())
-    out: dict[int, Field] = {}
-    for field in order:
+    out = []
+    for field in sorted(fields, key=lambda f: -f.wet - 0.3 * rng.random()):
         need = {c: wanted[c] / total - given[c] / area for c in wanted}
-        if field.wet > 0.6 and need.get("grassland", -1) > 0:
+        if field.wet > 0.75 and need.get("grassland", -1) > 0:
             crop = "grassland"
         else:
             ranked = sorted((c for c in need if _suits(field, recipe["crops"][c])), key=lambda c: -need[c])
@@ -318,8 +331,8 @@ def _crops(fields: tuple[Field, ...], recipe: Mapping[str, Any], rng: np.random.
             weights = np.clip([need[c] for c in top], 1e-4, None)
             crop = str(rng.choice(top, p=weights / weights.sum()))
         given[crop] += field.shape.area
-        out[field.number] = replace(field, crop=crop)
-    return tuple(out[field.number] for field in fields)
+        out.append(replace(field, crop=crop))
+    return out
 
 
 def _suits(field: Field, rules: Mapping[str, Any]) -> bool:

@@ -153,7 +153,7 @@ def annual(
         lai = np.maximum(lai, np.where(heat < when(half), young * (1 - 0.35 * (days > sow + 110)), 0.0))
     alive = (days >= sow) & (days < stop)
     peak = np.maximum.accumulate(np.where(alive, lai, 0.0))
-    dead = np.where(heat > when(half), 0.72 * np.clip(peak - lai, 0.0, None), 0.14 * lai) * alive
+    dead = np.where(heat > when(half), 0.72 * np.clip(peak - lai, 0.0, None), 0.20 * lai) * alive
     lai = lai * alive
     green = np.clip(1.15 - fade, 0.0, 1.0)
     young_leaf = np.clip(0.78 + 0.22 * emerged * np.clip(lai / 1.5, 0, 1), 0.0, 1.0)
@@ -213,7 +213,7 @@ def sward(
             level = float(rules.get("cut_lai", 1.0)) if not grazed else level * 0.8
             fresh[i : i + 9] = np.linspace(1.0, 0.0, len(fresh[i : i + 9]))
         lai[i] = level
-        dead[i] = 0.16 * level + 0.30 * (1.0 - drink) + 0.4 * fresh[i]
+        dead[i] = 0.22 * level + 0.30 * (1.0 - drink) + 0.4 * fresh[i]
     stop = count if end is None else weather.at(end)
     lai[stop:], dead[stop:] = 0.0, 0.0
     zero = np.zeros(count)

@@ -61,7 +61,7 @@ def settle(land: Land, recipe: Mapping[str, Any], weather: Weather, rng: np.rand
         season, hit = grow(field, recipe, weather, rng)
         seasons[field.number] = season
         here = FIRST_FIELD + field.number - 1
-        damp = float(rng.normal(0.0, 0.05) - 0.06 * field.wet)
+        damp = float(rng.normal(0.0, 0.065) - 0.06 * field.wet)
         ground[here] = _layers(recipe["crops"][field.crop], season.course, recipe, weather, damp)
         cells = land.classes == here
         if hit is not None and cells.any():
@@ -132,7 +132,7 @@ def _covers(recipe: Mapping[str, Any], weather: Weather) -> dict[int, Layers]:
     layers: dict[int, Layers] = {index: [(1.0, name, 0.0)] for index, name in enumerate(_FIXED) if name}
     layers[VERGE] = [(0.85, rough, 0.0), (0.15, bare(weather), 0.0)]
     layers[BANK] = [(1.0, rough, -0.1)]
-    layers[TREE] = [(0.70, trees, 0.0), (0.06, rough, 0.0), (0.24, "gap", 0.0)]
+    layers[TREE] = [(0.62, trees, 0.0), (0.06, rough, 0.0), (0.32, "gap", 0.0)]
     layers[GARDEN] = [
         (0.50, lawn, 0.0),
         (0.20, trees, 0.0),
@@ -255,10 +255,10 @@ def classify(
     scl[(scl == 5) & (ndvi > 0.30)] = 7
     scl[(scl != 6) & (near < 0.09)] = 2
     cloud, cirrus, haze, shadow = (_average(part, 2) for part in (sky.cloud, sky.cirrus, sky.haze, sky.shadow))
-    bright = (blue > 0.115) & ((built > 0.35) | (ndvi < 0.2)) & (rng.random(blue.shape) < 0.35)
+    bright = (blue > 0.105) & ((built > 0.45) | ((ndvi < 0.17) & (rng.random(blue.shape) < 0.25)))
     scl[bright] = 8
     scl[_forget(shadow > 0.42, rng, small=6, chance=0.22)] = 3
-    scl[(cirrus > 0.085) & (rng.random(cirrus.shape) < 0.93)] = 10
+    scl[cirrus > 0.085 + 0.03 * np.clip(fractal(cirrus.shape, rng, 3.0), -1.5, 2.5)] = 10
     found = _forget(cloud > 0.30, rng, small=9, chance=0.45)
     scl[found & (cloud <= 0.62)] = 8
     scl[found & (cloud > 0.62)] = 9

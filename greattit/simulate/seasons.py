@@ -33,7 +33,7 @@ def grow(
     The yields of both are that of the whole field.
     """
     crop = recipe["crops"][field.crop]
-    vigour = float(np.clip(np.exp(rng.normal(0.0, 0.11)), 0.72, 1.25))
+    vigour = float(np.clip(np.exp(rng.normal(0.0, 0.15)), 0.65, 1.35))
     luck = float(np.exp(rng.normal(0.0, 0.06)))
     if "meadow" in crop:
         return _meadow(crop, recipe, weather, vigour, luck, rng), None
@@ -66,7 +66,7 @@ def _arable(
     place = float(np.clip(rng.beta(2.0, 2.0), 0.03, 0.97))
     sown = _within(main["sown"], place)
     span = (_within(main["sown"], 1.0) - _within(main["sown"], 0.0)).days
-    late = (place - 0.5) * span * 0.55 + float(rng.normal(0, 2.0))
+    late = (place - 0.5) * span * 0.55 + float(rng.normal(0, 4.0))
     harvest = _within(main["harvest"], float(np.clip(0.5 * place + 0.5 * rng.random(), 0, 1)))
     if field.event == "early_harvest":
         harvest = date.fromisoformat(str(event["day"]))
@@ -74,7 +74,9 @@ def _arable(
     rules = {
         **main,
         "lai": main["lai"] * vigour,
-        "cab": main["cab"] * (0.75 + 0.25 * vigour) * float(np.exp(rng.normal(0, 0.05))),
+        "rise": main["rise"] * float(np.exp(rng.normal(0, 0.14))),
+        "fall": main["fall"] * float(np.exp(rng.normal(0, 0.18))),
+        "cab": main["cab"] * (0.75 + 0.25 * vigour) * float(np.exp(rng.normal(0, 0.08))),
     }
     standing = annual(rules, weather, sown=sown, half=half, ripe=ripe, end=harvest, late=late)
     if "kill" in main:
@@ -118,7 +120,9 @@ def _strike(field: Field, event: Mapping[str, Any], course: Course, weather: Wea
         return thinned(course, np.full(len(days), float(event["survive"]))), 1.0
     if field.event == "hail":
         since = days - weather.at(str(event["day"]))
-        factor = np.where(since < 0, 1.0, event["left"] + (0.80 - event["left"]) * np.clip(since / 45.0, 0, 1))
+        factor = np.where(
+            since < 0, 1.0, event["left"] + (event["regrown"] - event["left"]) * np.clip(since / 45.0, 0, 1)
+        )
         return thinned(course, factor), 1.0
     if field.event == "flood":
         return _drowned(course, event, weather, days), float(event["share"])

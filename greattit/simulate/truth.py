@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import Polygon
+from shapely.geometry import Point, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from greattit.simulate.land import FIRST_FIELD, ROOF_DARK, ROOF_RED, YARD, Field, Land
 from greattit.simulate.scene import County
@@ -39,7 +40,7 @@ def tell(
     _lines(out / "plots.geojson", {**collection, "features": features})
     number = np.where(county.land.classes >= FIRST_FIELD, county.land.classes - FIRST_FIELD + 1, 0).astype(np.uint16)
     raster(out / "fields.tif", number, place, 2.0)
-    demo = _demo_field(whole)
+    demo = _demo_field(whole, county.land.trees)
     if demo is not None:
         ring = _drawn(demo.shape, rng)
         properties = {
@@ -101,32 +102,27 @@ def _feature(
     return {"type": "Feature", "id": names[field.number], "properties": properties, "geometry": geometry}
 
 
-def _demo_field(fields: list[Field]) -> Field | None:
-    """Choose the healthy maize or potato field nearest to 3 ha."""
+def _demo_field(fields: list[Field], trees: BaseGeometry) -> Field | None:
+    """Choose a healthy, compact maize or potato field of 2-5 ha, the one with most trees along its border."""
     able = [f for f in fields if f.crop in ("maize", "potato") and f.event == "none" and 2e4 <= f.shape.area <= 5e4]
-    return min(able, key=lambda f: abs(f.shape.area - 3e4)) if able else None
+    compact = [f for f in able if f.shape.area > 0.9 * f.shape.convex_hull.area] or able
+    return max(compact, key=lambda f: f.shape.buffer(12).intersection(trees).area) if compact else None
 
 
 def _drawn(shape: Polygon, rng: np.random.Generator) -> Polygon:
     """Return a field drawn as by thumb: 13 corners of its outline, shaken by 5 m, a tenth too large in all."""
     ring = shape.simplify(6).exterior
-    corners = [ring.project(_point(c)) for c in list(ring.coords)[:-1]]
-    extra = sorted(rng.uniform(0, ring.length, max(0, 13 - len(corners))))
-    along = sorted([*corners, *extra])[:14]
-    points = (
-        np.array([ring.interpolate(d).coords[0] for d in along]) + rng.normal(0, 5.0, (len(along), 2)) + [3.0, -2.0]
-    )
+    corners = np.array([ring.project(Point(at)) for at in list(ring.coords)[:-1]])
+    along = np.arange(13) * ring.length / 13
+    near = corners[np.abs(corners[None, :] - along[:, None]).argmin(axis=1)]
+    along = np.unique(np.where(np.abs(near - along) < ring.length / 28, near, along))
+    points = np.array([ring.interpolate(d).coords[0] for d in along])
+    points += rng.normal(0, 4.5, points.shape) + np.array([3.0, -2.0])
     drawn = Polygon(points).buffer(0)
     drawn = drawn if isinstance(drawn, Polygon) else max(drawn.geoms, key=lambda g: g.area)
     factor = np.sqrt(1.10 * shape.area / drawn.area)
     heart = np.asarray(drawn.centroid.coords[0])
     return Polygon(heart + (np.asarray(drawn.exterior.coords) - heart) * factor)
-
-
-def _point(at: tuple[float, ...]) -> Any:
-    from shapely.geometry import Point
-
-    return Point(at[:2])
 
 
 def _readme(recipe: Mapping[str, Any], seed: int, told: Mapping[str, Any], fields: list[Field]) -> str:
@@ -138,6 +134,7 @@ def _readme(recipe: Mapping[str, Any], seed: int, told: Mapping[str, Any], field
         f"{f.event}: sim-{recipe['county']['year']}-{f.number:03d} ({f.crop})" for f in fields if f.event != "none"
     )
     county = recipe["county"]
+    name = county.get("recipe", "FILE")
     return f"""# {county["title"]}
 
 **This county is simulated.** No satellite saw it, no farmer works it. Do not quote figures measured on it as if
@@ -147,7 +144,7 @@ It has the form of a static STAC catalogue of Sentinel-2 L2A (uint16, nodata 0, 
 10 m and 20 m bands, SCL) over a square of {county["size_m"] / 1000:g} km, corner {county["corner_m"]} in
 EPSG:{county["epsg"]}, season {county["year"]}.
 
-Made by `greattit simulate OUT --seed {seed}` (needs `pip install 'greattit[simulate]'`).
+Made by `greattit simulate OUT --recipe {name} --seed {seed}` (needs `pip install 'greattit[simulate]'`).
 
 - `plots.geojson`: the {told["fields_whole"]} fields that lie whole inside, with crop, area, yield (kg/ha, marketed
   fresh mass; maize as grain), event, days of sowing and harvest.
@@ -165,5 +162,5 @@ Struck fields: {struck}.
 How it is made: fields by cutting blocks between roads and water; leaf area by thermal time (Koetz et al. 2005); canopy
 light by PROSPECT-D and 4SAIL; soil by dry and wet spectra; pixels by blurring and averaging 2 m cells; clouds by
 fractal fields with displaced shadows; SCL from the truth, with errors. The recipe with its sources is
-`greattit/simulate/recipes/flanders.yaml`.
+`greattit/simulate/recipes/sample.yaml`.
 """
