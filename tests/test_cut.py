@@ -86,7 +86,7 @@ def test_vertex_order_and_start_change_nothing(cube: Cube, start: int, mirrored:
     turned = ring[start % len(ring) :] + ring[: start % len(ring)]
     other = cut(plot_of(Polygon(turned[::-1] if mirrored else turned)), cube)
     plain = cut(plot_of(Polygon(ring)), cube)
-    assert other.area_ha.p50 == pytest.approx(plain.area_ha.p50, rel=1e-6)
+    assert other.area_ha.p50 == pytest.approx(plain.area_ha.p50, rel=1e-9)
     np.testing.assert_allclose(other.coverage, plain.coverage, atol=1e-5)
 
 

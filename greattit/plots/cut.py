@@ -1,10 +1,10 @@
 """From a drawn line to the field that is there: `cut`.
 
-Three witnesses are heard. The drawing says where the field may be (`drawing.meanings`: a finger is too large, too small
-or shifted). The season says what each pixel looked like month by month: the pixels inside are told from those around by
-two mixtures, fitted in turn (as GrabCut does: Rother, Kolmogorov and Blake 2004). The edges say where one field ends:
-the membership is smoothed by a random walk that does not cross a change of the season's course (Grady 2005, with
-priors). The field is what lies inside the line of even odds; its pixels are then covered exactly.
+Three witnesses are heard. The drawing gives the shape, but is too large, too small or shifted: `drawing.meanings` lists
+the fields it could mean. The edges of the season weigh them: the true outline runs where neighbouring pixels part ways
+(`_fitted`, a template match). The season of each pixel then moves the border: pixels inside are told from those around
+by two mixtures, fitted in turn (as GrabCut does: Rother, Kolmogorov and Blake 2004), and smoothed by a random walk that
+does not cross an edge (Grady 2005, with priors). The field is what lies inside the line of even odds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from greattit.errors import PlotPlaceError
 from greattit.plots.coverage import coverage, project
 from greattit.plots.drawing import SLOPPY, Drawing, meanings
+from greattit.plots.member import BARE, edges_of, evidence, never_green, peak_ndvi, season_of, smoothed
 from greattit.types import Interval, Plot, Segment
 
 if TYPE_CHECKING:
@@ -26,20 +27,11 @@ if TYPE_CHECKING:
 
     from greattit.types import Cube
 
-FINE = ("B02", "B03", "B04", "B08")
-"""The bands seen at 10 m; the coarser ones would draw the border too wide."""
+SHARPNESS = 80.0
+"""How strongly the edges choose among the fields that a drawing could mean: weight = exp(this x mean edge rank)."""
 
-COMPONENTS = 6
-"""Principal components of the season that are looked at."""
-
-EVIDENCE = 0.25
-"""Weight of a pixel's look against the drawing: neighbouring pixels and months are far from independent."""
-
-EDGE = 0.5
-"""Fall of the random walk's conductance with the squared change between neighbours, in units of their usual change."""
-
-PULL = 0.05
-"""Pull of each pixel to its own evidence, against one for a neighbour that looks the same."""
+LIKELY = 40
+"""At most this many of them are kept."""
 
 EDGE_ERROR_M = 3.0
 """Standard error of the found border, all around [m]: the width of doubt of a 10 m pixel, 10 / sqrt(12)."""
@@ -51,22 +43,21 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
     `drawing` says how the plot came about: by a finger, or surveyed. Where the season shows nothing (no clear look) the
     drawing is taken as it is and the interval is wide. Raises `PlotPlaceError` when the plot lies outside the cube.
     """
-    drawn = project(plot.geometry, "EPSG:4326", cube.attrs["crs"])
-    shape = cube.sizes["y"], cube.sizes["x"]
-    inside = coverage([drawn], cube).toarray()[0].reshape(shape)
+    drawn = project(plot.geometry, "EPSG:4326", cube.attrs["crs"]).normalize()  # the same ring wherever it began
+    inside = coverage([drawn], cube).toarray()[0].reshape(cube.sizes["y"], cube.sizes["x"])
     if not (inside > 0).any():
         raise PlotPlaceError("lies outside the tiles", subject=plot.id, remedy="draw a plot inside the tiles")
-    season = _season(cube)
+    season = season_of(cube)
     if season is None:
-        field, drift = drawn, (drawing.scale[1] - drawing.scale[0]) / 4
+        field, doubt = drawn, float(np.std(np.linspace(*drawing.scale, 9) ** -2))
     else:
-        prior = np.asarray(coverage(meanings(drawn, drawing), cube).mean(axis=0)).reshape(shape)
-        member = _smoothed(_evidence(season, prior), season)
-        field, drift = _outline(member, inside, drawn, cube), 0.0
-    share = coverage([field], cube).toarray()[0].reshape(shape).astype(np.float32)
+        prior, usual, doubt = _fitted(drawn, drawing, season, cube)
+        member = smoothed(evidence(season, prior), season) * ~never_green(cube, inside)
+        field = _outline(member, drawn, cube) or usual
+    share = coverage([field], cube).toarray()[0].reshape(inside.shape).astype(np.float32)
     scale = plot.area_ha / (drawn.area / 1e4)  # the grid's metres to geodesic ones
     area = field.area / 1e4 * scale
-    spread = 1.2816 * math.hypot(field.length * EDGE_ERROR_M / 1e4 / 2, 2 * drift * area)
+    spread = 1.2816 * math.hypot(field.length * EDGE_ERROR_M / 1e4, doubt * area)
     away = drawn.difference(field).area / 1e4 * scale
     return Segment(
         plot_id=plot.id,
@@ -79,106 +70,54 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
     )
 
 
-def _season(cube: Cube) -> NDArray[np.float64] | None:
-    """Return the whitened principal components of the clear monthly medians (y, x, component); None without any.
+def _fitted(
+    drawn: BaseGeometry, drawing: Drawing, season: NDArray[np.float64], cube: Cube
+) -> tuple[NDArray[np.float64], BaseGeometry, float]:
+    """Weigh the fields that the drawing could mean by the edges their outlines run along.
 
-    Each month's four bands are divided by the usual difference of neighbouring pixels, so that a change counts by how
-    rare it is between neighbours, and not by its size.
+    Returns the probability (y, x) that a pixel belongs, by the drawing and the edges, the mean of the likely fields,
+    and the relative spread of their areas.
     """
-    months = cube["time"].values.astype("datetime64[M]")
-    clear = cube["clear"].values
-    layers = []
-    for month in np.unique(months):
-        chosen = months == month
-        seen = clear[chosen]
-        if not seen.any():
-            continue
-        layers += [_median(np.where(seen, cube[name].values[chosen], np.nan)) for name in FINE]
-    layers = [layer for layer in layers if np.isfinite(layer).mean() > 0.5]
-    if not layers:
-        return None
-    stack = np.stack([np.where(np.isfinite(layer), layer, np.nanmedian(layer)) for layer in layers], axis=-1)
-    change = np.concatenate([np.abs(np.diff(stack, axis=axis)).reshape(-1, stack.shape[-1]) for axis in (0, 1)])
-    white = (stack - np.median(stack, axis=(0, 1))) / np.maximum(np.median(change, axis=0), 1e-4)
-    flat = white.reshape(-1, white.shape[-1])
-    _, _, axes = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)
-    parts: NDArray[np.float64] = (flat @ axes[:COMPONENTS].T).reshape(*stack.shape[:2], -1)
-    return parts / math.sqrt(white.shape[-1])
+    import shapely
+    from scipy.ndimage import map_coordinates
 
-
-def _median(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the median over time (time, y, x) of what is seen; NaN where nothing is."""
-    order = np.sort(values, axis=0)  # NaN last
-    count = np.isfinite(values).sum(axis=0)
-    low, high = np.maximum(count - 1, 0) // 2, count // 2
-    high = np.minimum(high, values.shape[0] - 1)
-    picked = [np.take_along_axis(order, index[None], axis=0)[0] for index in (low, high)]
-    return np.where(count > 0, (picked[0].astype(np.float64) + picked[1]) / 2, np.nan)
-
-
-def _evidence(season: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability (y, x) that a pixel is of the field, from its look and the drawing."""
-    points = season.reshape(-1, season.shape[-1])
-    belief = np.clip(prior.reshape(-1), 0.002, 0.98)
-    odds = np.log(belief / (1 - belief))
-    member = belief
-    for _ in range(4):
-        here = _log_density(points, member**2, 2)
-        there = _log_density(points, (1 - member) ** 2, 5)
-        member = 1 / (1 + np.exp(-np.clip(odds + EVIDENCE * (here - there), -30, 30)))
-    return member.reshape(prior.shape)
-
-
-def _log_density(points: NDArray[np.float64], weights: NDArray[np.float64], kinds: int) -> NDArray[np.float64]:
-    """Fit a mixture of round Gaussians to weighted points and return its log density at all points.
-
-    The centres start at the weighted quantiles along the first component, so that nothing is left to chance.
-    """
-    order = np.argsort(points[:, 0], kind="stable")
-    mass = np.cumsum(weights[order])
-    starts = np.searchsorted(mass, mass[-1] * (np.arange(kinds) + 0.5) / kinds)
-    centres = points[order[np.minimum(starts, len(order) - 1)]]
-    shares = np.full(kinds, 1 / kinds)
-    dimensions = points.shape[1]
-    width = np.full(
-        kinds, float(np.average(((points - np.average(points, 0, weights)) ** 2).mean(1), weights=weights)) + 0.05
+    a, _, west, _, e, north = cube.attrs["transform"]
+    edges = edges_of(season)
+    moves = meanings(drawing)
+    centre = np.array([drawn.centroid.x, drawn.centroid.y])
+    steps = np.arange(max(int(drawn.length / 5.0), 24)) / max(int(drawn.length / 5.0), 24)
+    outline = shapely.get_coordinates(shapely.line_interpolate_point(_boundary(drawn), steps, normalized=True)) - centre
+    points = outline * moves[:, :1, None] + (centre + moves[:, 1:])[:, None]
+    where = (points[..., 1] - north) / e - 0.5, (points[..., 0] - west) / a - 0.5
+    score = (
+        map_coordinates(edges, [axis.ravel() for axis in where], order=1, mode="nearest")
+        .reshape(len(moves), -1)
+        .mean(1)
     )
-    for _ in range(6):
-        distance = ((points[:, None] - centres) ** 2).sum(-1)
-        logs = np.log(shares) - distance / (2 * width) - dimensions / 2 * np.log(width)
-        top = logs.max(1, keepdims=True)
-        total = top[:, 0] + np.log(np.exp(logs - top).sum(1))
-        part = np.exp(logs - total[:, None]) * weights[:, None]
-        sums = part.sum(0) + 1e-9
-        centres = (part.T @ points) / sums[:, None]
-        width = ((part * distance).sum(0) / sums) / dimensions + 0.05
-        shares = sums / sums.sum()
-    return np.asarray(total)
+    weight = np.exp(SHARPNESS * (score - score.max()))
+    likely = np.argsort(-weight, kind="stable")[:LIKELY]
+    weight = weight[likely] / weight[likely].sum()
+    shapes = [_moved(drawn, moves[k], centre) for k in likely]
+    prior = np.asarray(coverage(shapes, cube).T @ weight).reshape(edges.shape)
+    areas = moves[likely, 0] ** 2
+    mean = float(weight @ areas)
+    return prior, _moved(drawn, weight @ moves[likely], centre), math.sqrt(float(weight @ (areas - mean) ** 2)) / mean
 
 
-def _smoothed(evidence: NDArray[np.float64], season: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let each pixel agree with the neighbours that lived through the same season; returns (y, x)."""
-    from scipy import sparse
-    from scipy.sparse.linalg import spsolve
-
-    height, width = evidence.shape
-    index = np.arange(height * width).reshape(height, width)
-    pairs = [(index[:, :-1], index[:, 1:]), (index[:-1], index[1:])]
-    starts = np.concatenate([a.ravel() for a, _ in pairs])
-    ends = np.concatenate([b.ravel() for _, b in pairs])
-    flat = season.reshape(height * width, -1)
-    change = ((flat[starts] - flat[ends]) ** 2).sum(1)
-    weight = np.exp(-EDGE * change / (np.median(change) + 1e-12)) + 1e-4
-    links = sparse.coo_matrix(
-        (np.r_[weight, weight], (np.r_[starts, ends], np.r_[ends, starts])), shape=(flat.shape[0],) * 2
-    )
-    laplacian = sparse.diags(np.asarray(links.sum(1)).ravel()) - links
-    system = (laplacian + PULL * sparse.identity(flat.shape[0])).tocsc()
-    return np.asarray(spsolve(system, PULL * evidence.ravel())).reshape(height, width)
+def _boundary(shape: BaseGeometry) -> BaseGeometry:
+    """Return the outer ring of the largest part."""
+    return max(getattr(shape, "geoms", [shape]), key=lambda part: part.area).exterior
 
 
-def _outline(member: NDArray[np.float64], inside: NDArray[Any], drawn: BaseGeometry, cube: Cube) -> BaseGeometry:
-    """Return the line of even odds around what was drawn (cube's CRS); the drawing itself when nothing is inside."""
+def _moved(shape: BaseGeometry, move: NDArray[np.float64], centre: NDArray[np.float64]) -> BaseGeometry:
+    """Scale a shape about a centre and shift it."""
+    import shapely
+
+    return shapely.transform(shape, lambda points: (points - centre) * move[0] + centre + move[1:])
+
+
+def _outline(member: NDArray[np.float64], drawn: BaseGeometry, cube: Cube) -> BaseGeometry | None:
+    """Return the line of even odds around what was drawn (cube's CRS); None when nothing is inside."""
     import contourpy
     from shapely import Polygon, unary_union
 
@@ -193,7 +132,7 @@ def _outline(member: NDArray[np.float64], inside: NDArray[Any], drawn: BaseGeome
         parts.append((shape.intersection(drawn).area, shape))
     largest = max((inner for inner, _ in parts), default=0.0)
     if largest <= 0.0:
-        return drawn
+        return None
     return unary_union([shape for inner, shape in parts if inner >= 0.2 * largest])
 
 
@@ -202,12 +141,8 @@ def _causes(inside: NDArray[Any], share: NDArray[Any], cube: Cube, away_ha: floa
     lost = np.clip(inside - share, 0, 1)
     if away_ha <= 0 or lost.sum() <= 0:
         return {}
-    clear = cube["clear"].values
-    red, nir = (_median(np.where(clear, cube[name].values, np.nan)) for name in ("B04", "B08"))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        usual = (nir - red) / (nir + red)
-    border = (share > 0) & (share < 1)
-    bare = ~border & (usual < 0.25)
+    bare = peak_ndvi(cube) < BARE
+    border = (share > 0) & (share < 1) & ~bare
     kinds = {"mixed border": border, "water, road or building": bare, "other land": ~border & ~bare}
     return {
         kind: float(away_ha * lost[where].sum() / lost.sum()) for kind, where in kinds.items() if lost[where].sum() > 0

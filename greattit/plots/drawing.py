@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -61,15 +62,14 @@ def draw_sloppily(field: BaseGeometry, seed: int, drawing: Drawing = SLOPPY) -> 
     return max(getattr(drawn, "geoms", [drawn]), key=lambda part: part.area)
 
 
-def meanings(drawn: BaseGeometry, drawing: Drawing) -> list[BaseGeometry]:
-    """Return fields that the drawing could mean, evenly spread over the drawing model's scales and shifts."""
-    from shapely import affinity
+def meanings(drawing: Drawing) -> NDArray[np.float64]:
+    """Return what a drawing could mean as moves (k, 3) that turn it into the field: scale [1], east, north shift [m].
 
-    centre = drawn.centroid
-    shapes = []
-    for k, scale in enumerate(np.linspace(drawing.scale[0], drawing.scale[1], 8)):
-        for j in range(3):  # a shift of every direction and size, each scale its own three
-            turn, reach = 2 * math.pi * (j / 3 + k / 24), drawing.shift_m * math.sqrt((j + 0.5) / 3)
-            smaller = affinity.scale(drawn, 1 / scale, 1 / scale, origin=centre)
-            shapes.append(affinity.translate(smaller, reach * math.cos(turn), reach * math.sin(turn)))
-    return shapes
+    An even net over the drawing model: 12 scales times shifts on rings of 0 to `shift_m`.
+    """
+    scales = np.linspace(1 / drawing.scale[1], 1 / drawing.scale[0], 12)
+    shifts = [(0.0, 0.0)]
+    for ring, count in ((1 / 3, 6), (2 / 3, 8), (1.0, 10)):
+        turns = 2 * math.pi * np.arange(count) / count
+        shifts += [(ring * drawing.shift_m * math.cos(t), ring * drawing.shift_m * math.sin(t)) for t in turns]
+    return np.array([(scale, east, north) for scale in scales for east, north in shifts])
