@@ -281,7 +281,7 @@ def test_a_lost_connection_and_an_error_are_said_and_can_be_tried_again(url: str
     phone.page.route("**/api/appraisals", lambda route: route.fulfill(status=422, json=trouble))
     phone.page.get_by_role("button", name="Try again").tap()
     phone.page.locator("#sheet-body").get_by_text("crosses itself").wait_for(timeout=WAIT)
-    phone.picture(tmp_path, "phone-error.png")
+    phone.page.screenshot(path=tmp_path / "phone-error.png")
     text = phone.page.locator("#sheet-body").inner_text()
     assert "Your drawing crosses itself." in text
     assert "Draw it again." in text

@@ -104,6 +104,7 @@ def test_a_real_stack_is_shown_and_appraised(shared_data: Path) -> None:
     place = client.get("/api/place").json()
     assert place["simulated"] is False
     assert place["picture"]["days"]
+    assert "contains modified Copernicus Sentinel data 2018" in place["attribution"]
     field = json.loads((stack / "plots.geojson").read_text())["features"][1]
     line = client.post("/api/appraisals", json=field).json()["line"]
     assert line["refused"] or Decimal(line["limit"]) > 0

@@ -146,13 +146,22 @@ async def place(request: Request) -> dict[str, Any]:
         "bounds": service.catalogue.bounds,
         "day": service.day,
         "simulated": service.catalogue.simulated,
-        "attribution": service.catalogue.attribution,
+        "attribution": _attribution(service),
         "picture": {
             "tiles": f"tiles/{{z}}/{{x}}/{{y}}.png?v={service.picture.version}",
             "days": service.picture.days,
             "maxzoom": MAX_ZOOM,
         },
     }
+
+
+def _attribution(service: _Service) -> str:
+    """Name those who must be named; the notice is the one that the Copernicus Sentinel licence asks for."""
+    if service.catalogue.simulated or not service.picture.days:
+        return service.catalogue.attribution
+    years = ", ".join(str(year) for year in sorted({day.year for day in service.picture.days}))
+    notice = f"contains modified Copernicus Sentinel data {years}"
+    return "; ".join(filter(None, (notice, service.catalogue.attribution)))
 
 
 @_api.get("/tiles/{z}/{x}/{y}.png", response_class=Response)
