@@ -50,7 +50,9 @@ def tell(
             "drawn": "sloppy, as by thumb on a phone",
         }
         geometry = {"type": "Polygon", "coordinates": [place.lonlat(list(ring.exterior.coords))]}
-        dump(out / "demo_plot.geojson", {"type": "Feature", "properties": properties, "geometry": geometry})
+        dump(
+            out / "demo_plot.geojson", {"type": "Feature", "id": "demo", "properties": properties, "geometry": geometry}
+        )
     told = {
         "simulated": True,
         "recipe": recipe["county"]["id"],
