@@ -96,7 +96,7 @@ class Finger:
         before_lifting()
         self._send("touchEnd")
 
-    def pinch(self, centre: tuple[float, float], before: float, after: float, steps: int = 12) -> None:
+    def pinch(self, centre: tuple[float, float], before: float, after: float, steps: int = 6) -> None:
         """Two fingers `before` apart move until they are `after` apart."""
         x, y = centre
 
@@ -140,7 +140,7 @@ def bring_near(page: Any, finger: Finger, ring: list[tuple[float, float]], wante
     pytest.fail("the field could not be brought to the middle of the screen")
 
 
-def dense(points: list[tuple[float, float]], step: float = 20.0) -> list[tuple[float, float]]:
+def dense(points: list[tuple[float, float]], step: float = 40.0) -> list[tuple[float, float]]:
     """Points along a path, at most `step` px apart."""
     path = []
     for (x0, y0), (x1, y1) in pairwise(points):
@@ -162,7 +162,7 @@ def field_with_a_line(app: Any, tiles: Path) -> list[tuple[float, float]]:
     for one in sorted(features, key=lambda one: -shape(one["geometry"]).area):
         drawing = {"type": "Feature", "properties": {}, "geometry": one["geometry"]}
         if one["geometry"]["type"] == "Polygon" and not appraise(drawing, DAY, Decimal(0))["line"]["refused"]:
-            return [(x, y) for x, y in shape(one["geometry"]).simplify(2e-5).exterior.coords]
+            return [(x, y) for x, y in shape(one["geometry"]).simplify(5e-5).exterior.coords]
     pytest.fail("no field of the county gets a line")
 
 

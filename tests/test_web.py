@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_no_look_after_the_day_is_shown(catalogue: Path) -> None:
     place = TestClient(create_app(catalogue, day=date(2023, 5, 1), appraise=stand_in)).get("/api/place").json()
     assert place["day"] == "2023-05-01"
     assert place["picture"]["days"] == []
+
+
+def test_new_tiles_get_new_addresses(tmp_path: Path, catalogue: Path) -> None:
+    shutil.copytree(catalogue, tmp_path / "tiles")
+    before = create_app(tmp_path / "tiles", appraise=stand_in).state.service.picture.version
+    again = create_app(tmp_path / "tiles", appraise=stand_in).state.service.picture.version
+    shutil.rmtree(tmp_path / "tiles" / "S2_20230601")
+    write_scene(tmp_path / "tiles", date(2023, 6, 1), red=900)
+    after = create_app(tmp_path / "tiles", appraise=stand_in).state.service.picture.version
+    assert before == again != after
 
 
 def tile_of(lon: float, lat: float, z: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greattit.errors import SceneError
@@ -50,8 +51,7 @@ class Picture:
         """Choose the looks among the scenes of the year up to `until`; a scene that cannot be read is passed over."""
         self.scenes = tuple(_clearest(catalogue.between(until - _LOOK_BACK, until)))
         self.days = tuple(sorted({scene.when.date() for scene in self.scenes}))
-        names = "|".join(f"{scene.id} {scene.assets[band].path}" for scene in self.scenes for band in COLOURS)
-        self.version = hashlib.sha256(names.encode()).hexdigest()[:12]
+        self.version = _version(self.scenes)
         self.tile = lru_cache(maxsize=512)(self._tile)
 
     def _tile(self, z: int, x: int, y: int) -> Tile:
@@ -70,6 +70,13 @@ class Picture:
         mask = np.broadcast_to(~seen, counts.shape)
         png = ImageData(np.ma.MaskedArray(counts, mask)).render(img_format="PNG", ZLEVEL=6)
         return Tile(png, f'"{hashlib.sha256(png).hexdigest()[:20]}"')
+
+
+def _version(scenes: Iterable[Scene]) -> str:
+    """Name the picture by its files, their sizes and times: a browser's old tiles must not outlive new ones."""
+    files = [Path(scene.assets[band].path) for scene in scenes for band in COLOURS]
+    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(states).encode()).hexdigest()[:12]
 
 
 def _shade(reflectance: NDArray[np.float32]) -> NDArray[np.uint8]:
