@@ -135,7 +135,7 @@ def appraise(
             if out:
                 from greattit import report
 
-                made = report.draw(result, cube, out if len(drawn) == 1 else out / str(one.id))
+                made = report.draw(result, cube, out if len(drawn) == 1 else out / str(one.id), record=found[-1])
                 typer.echo(f"\n  wrote {made.png} and {made.html}", err=as_json)
         if as_json:
             typer.echo(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
@@ -157,29 +157,26 @@ def county(
     out: Annotated[Path, typer.Option(help="Folder for plots.parquet, plots.csv and summary.html.")],
     day: OptionalDay = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
-    sloppy: Annotated[bool, typer.Option("--sloppy", help="The parcels were drawn by fingers, not surveyed.")] = False,
+    drawn: Annotated[bool, typer.Option("--drawn", help="The parcels were drawn by fingers, not surveyed.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's folder.")] = False,
 ) -> None:
     """Appraise every parcel of a file: GeoParquet, CSV and a one-page summary with a map."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     with _Refuse():
         from greattit import county as room
+        from greattit.plots.drawing import SLOPPY, SURVEYED
         from greattit.tiles import open_catalogue
 
         when = day.date() if day else open_catalogue(tiles).last_day
-        columns = TextColumn("parcels"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns) as bar:
+        with Progress(TextColumn("parcels"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
             task = bar.add_task("parcels", total=None)
-            summary = room.appraise_all(
-                tiles,
-                parcels,
-                when,
-                out,
-                workers=workers,
-                surveyed=not sloppy,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
-        typer.echo(summary.text)
+            options: dict[str, Any] = {"drawing": SLOPPY if drawn else SURVEYED, "overwrite": overwrite}
+            options["progress"] = lambda done, total: bar.update(task, completed=done, total=total)
+            found = room.appraise_all(tiles, parcels, when, out, workers=workers, **options)
+        money = ", ".join(f"{amount} {currency}" for currency, amount in found.lines.items()) or "none"
+        typer.echo(f"{found.parcels} parcels: {found.decided} with a line ({money} in all), refused: {found.refused}")
+        typer.echo(f"wrote {found.html}, {found.parquet} and {found.csv}")
 
 
 @app.command()

@@ -22,6 +22,7 @@ PATH = (
     "types",
     "shipped",
     "torchcompat",
+    "onethread",
     "policy",
     "tiles",
     "indices",

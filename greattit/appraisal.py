@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from greattit import __version__
+from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
 from greattit.tiles.catalogue import Catalogue
 from greattit.types import Appraisal, CropCall, MadeWith, Plot
@@ -44,10 +45,22 @@ def appraise(
     the plot already carries. `region` overrides the place found from the plot. `drawing` says how the plot was drawn.
     With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`, `TilesError`.
     """
+    with one_thread():
+        return _walk(source, plot, day, live_debt, region, drawing, _Laps(clock))
+
+
+def _walk(
+    source: Catalogue | Cube,
+    plot: Plot,
+    day: date,
+    live_debt: Decimal,
+    region: str | None,
+    drawing: Drawing,
+    lap: _Laps,
+) -> Appraisal:
     from greattit import credit, crops, growth, plots, policy, series, value, yields
     from greattit.policy.places import crop_shares, region_at
 
-    lap = _Laps(clock)
     cube = lap("tiles", season, source, plot, day) if isinstance(source, Catalogue) else source
     segment = lap("plots", plots.cut, plot, cube, drawing=drawing)
     looks = lap("series", series.gather, segment, cube)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -172,9 +171,8 @@ def _run(walk: Walk, plots: list[Plot], day: date, workers: int, progress: Progr
 
 
 def _here(walk: Walk, plots: list[Plot], day: date) -> Iterator[tuple[int, Row]]:
-    with _one_thread(walk):
-        for number, plot in enumerate(plots):
-            yield number, appraise_one(walk, plot, day)
+    for number, plot in enumerate(plots):
+        yield number, appraise_one(walk, plot, day)
 
 
 def _there(walk: Walk, plots: list[Plot], day: date, workers: int) -> Iterator[tuple[int, Row]]:
@@ -226,43 +224,10 @@ def _pool(walk: Walk, day: date, workers: int) -> ProcessPoolExecutor:
 
 _worker: dict[str, Any] = {}
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""read by the libraries when they are loaded"""
-
 
 def _begin(walk: Walk, day: date) -> None:
     """Prepare a worker."""
-    limits = _one_thread(walk)
-    limits.__enter__()
-    _worker.update(walk=walk, day=day, limits=limits)
-
-
-@contextmanager
-def _one_thread(walk: Walk) -> Iterator[None]:
-    """Hold all libraries to one thread: the matrices of one plot are small, and waiting threads only get in the way."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    threads = _torch_threads(1) if isinstance(walk, TilesWalk) else 0
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        if threads:
-            _torch_threads(threads)
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
-def _torch_threads(count: int) -> int:
-    """Set the threads of torch and return what they were; load scipy's own BLAS too, so that it can be held."""
-    import scipy.linalg  # noqa: F401
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    return before
+    _worker.update(walk=walk, day=day)
 
 
 def _in_worker(plot: Plot) -> Row:

@@ -1,0 +1,184 @@
+"""The whole walk on the sample tiles: rebuilt by pencil, the same through every door, never raised by cloud."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shapely.geometry import Polygon
+
+from greattit import plots
+from greattit.appraisal import appraise, as_dict, season
+from greattit.tiles import Catalogue, open_catalogue
+from greattit.types import Appraisal, Plot
+
+DAY = date(2023, 9, 1)
+
+
+@pytest.fixture(scope="module")
+def catalogue(sample_tiles: Path) -> Catalogue:
+    return open_catalogue(sample_tiles)
+
+
+@pytest.fixture(scope="module")
+def plot(sample_tiles: Path) -> Plot:
+    return plots.load(sample_tiles / "demo_plot.geojson")[0]
+
+
+@pytest.fixture(scope="module")
+def appraisal(catalogue: Catalogue, plot: Plot) -> Appraisal:
+    return appraise(catalogue, plot, DAY)
+
+
+@pytest.fixture(scope="module")
+def field_plots(sample_tiles: Path) -> list[Plot]:
+    return plots.load(sample_tiles / "plots.geojson")
+
+
+def figures(appraisal: Appraisal) -> dict[str, Any]:
+    """Everything but the time it took."""
+    found = as_dict(appraisal)
+    del found["timing"]
+    return found
+
+
+def test_the_demo_plot_gets_a_line_with_all_its_reasons(appraisal: Appraisal) -> None:
+    line = appraisal.line
+    assert line.refused is None and line.limit > 0 and line.currency == "EUR"
+    assert line.due and line.tenor_days == (line.due - DAY).days > 0 and line.rule in ("advance", "need", "cap")
+    codes = {reason.code for reason in line.reasons}
+    assert {"area", "crop", "looks", "vigour", "yield", "price", "rule", "due"} <= codes
+    assert all(figure.source for figure in (*line.figures, *(appraisal.worth.figures if appraisal.worth else ())))
+    assert set(appraisal.made_with.policy) == {"regions", "crops", "yields", "prices", "calendar", "credit"}
+    assert all(len(sha) == 64 for sha in (appraisal.made_with.cube_id, *appraisal.made_with.models.values()))
+
+
+def test_the_line_is_rebuilt_from_its_json_alone(appraisal: Appraisal) -> None:
+    """Twenty lines, the standard library, no greattit: what a farmer's adviser would do with a calculator."""
+    record = json.loads(json.dumps(as_dict(appraisal)))
+    worth = {f["name"]: f["value"] for f in record["worth"]["figures"]}
+    line = {f["name"]: f["value"] for f in record["line"]["figures"]}
+    rebuilt = rebuild(worth, line)
+    assert rebuilt == Decimal(record["line"]["limit"])
+
+
+def rebuild(worth: dict[str, Any], line: dict[str, Any]) -> Decimal:
+    middle = worth["lendable area"] * worth["mean yield"] * worth["vigour"] * worth["undamaged share"] * worth["price"]
+    spread = math.sqrt(worth["area spread"] ** 2 + worth["yield spread"] ** 2 + worth["price risk"] ** 2)
+    prudent = middle * math.exp(-1.2816 * spread)
+    advance = Decimal(repr(line["advance rate"])) * Decimal(repr(prudent))
+    most = min(advance, Decimal(line["need"]), Decimal(line["cap"])) - Decimal(line["live debt"])
+    step = Decimal(line["step"])
+    return max(most // step * step, Decimal(0))
+
+
+def test_the_same_again_is_the_same(catalogue: Catalogue, plot: Plot, appraisal: Appraisal) -> None:
+    assert figures(appraise(catalogue, plot, DAY)) == figures(appraisal)
+
+
+def test_the_command_line_gives_the_same_figures(sample_tiles: Path, appraisal: Appraisal, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "greattit", "appraise", str(sample_tiles), "--json", "--day", str(DAY)]
+    command += ["--plot", str(sample_tiles / "demo_plot.geojson"), "--out", str(tmp_path / "out")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr[-500:]
+    printed = json.loads(run.stdout)
+    del printed["timing"]
+    assert printed["line"] == figures(appraisal)["line"] and printed == json.loads(json.dumps(figures(appraisal)))
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {"appraisal.png", "appraisal.html", "appraisal.json"}
+
+
+def test_shuffled_scenes_and_vertices_change_no_figure(
+    sample_tiles: Path, plot: Plot, appraisal: Appraisal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shuffled"
+    shutil.copytree(sample_tiles, folder)
+    for file in (folder / "catalog.json", folder / "sentinel-2-l2a" / "collection.json"):
+        content = json.loads(file.read_text())
+        content["links"] = content["links"][::-1]
+        file.write_text(json.dumps(content))
+    ring = list(plot.geometry.exterior.coords)[:-1]
+    turned = Plot(plot.id, Polygon(ring[5:] + ring[:5]), plot.area_ha, plot.mended, plot.properties)
+    other = appraise(open_catalogue(folder), turned, DAY)
+    assert other.line == appraisal.line and other.segment.area_ha == appraisal.segment.area_ha
+    assert other.made_with.cube_id == appraisal.made_with.cube_id
+
+
+def test_live_debt_comes_off_the_line(catalogue: Catalogue, plot: Plot, appraisal: Appraisal) -> None:
+    owed = appraise(catalogue, plot, DAY, live_debt=Decimal("333"))
+    assert owed.line.limit <= appraisal.line.limit - 330
+    too_much = appraise(catalogue, plot, DAY, live_debt=appraisal.line.limit * 10)
+    assert too_much.line.limit == 0 and too_much.line.refused == "debt_exceeds"
+
+
+def test_more_cloud_never_raises_a_line(catalogue: Catalogue, field_plots: list[Plot]) -> None:
+    """Ten fields, each under four different clouds: looks are taken away at random, the line may only fall."""
+    rng, raised, lines = np.random.default_rng(3), [], 0
+    for plot in field_plots[::8]:
+        cube = season(catalogue, plot, DAY)
+        clear = appraise(cube, plot, DAY).line
+        lines += clear.limit > 0
+        for share in (0.1, 0.3, 0.5, 0.8):
+            cloudy = cube.copy(deep=True)
+            cloudy["clear"].values[rng.uniform(size=cube.sizes["time"]) < share] = False
+            found = appraise(cloudy, plot, DAY).line
+            raised += [(plot.id, share, clear.limit, found.limit)] if found.limit > clear.limit else []
+    assert lines >= 3 and not raised
+
+
+def test_without_clear_looks_there_is_no_line_and_the_reason_says_so(catalogue: Catalogue, plot: Plot) -> None:
+    cube = season(catalogue, plot, DAY).copy(deep=True)
+    cube["clear"].values[3:] = False
+    found = appraise(cube, plot, DAY)
+    assert found.line.refused == "too_few_looks" and found.line.limit == 0
+    assert any(reason.effect == "refuses" for reason in found.line.reasons)
+
+
+def test_a_damaged_scene_is_named_and_the_walk_goes_on(sample_tiles: Path, plot: Plot, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(sample_tiles, folder)
+    item = sorted((folder / "sentinel-2-l2a" / "items").iterdir())[-6]
+    file = item / "nir.tif"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 3])
+    found = appraise(open_catalogue(folder), plot, DAY)
+    assert any(item.name in warning and "B08" in warning for warning in found.warnings)
+    assert found.line.reasons
+
+
+def test_a_flooded_and_a_failed_field_are_not_lent_on_blindly(catalogue: Catalogue, field_plots: list[Plot]) -> None:
+    events = {event: [p for p in field_plots if p.properties["event"] == event] for event in ("flood", "failed")}
+    assert all(events.values())
+    for event, hit in events.items():
+        for plot in hit:
+            found = appraise(catalogue, plot, DAY)
+            said = {h.kind for h in found.growth.hazards} or {found.line.refused}
+            assert said - {None}, f"{event} field {plot.id}: nothing was said"
+            assert found.line.refused or found.line.limit < Decimal(5000)
+
+
+def test_every_field_gets_a_line_or_a_reason(catalogue: Catalogue, field_plots: list[Plot]) -> None:
+    for plot in field_plots[1::9]:
+        found = appraise(catalogue, plot, DAY)
+        assert found.line.reasons and (found.line.limit > 0) == (found.line.refused is None)
+        assert found.growth.looks > 5 and found.segment.area_ha.p50 > 0
+        json.dumps(as_dict(found), allow_nan=False)
+
+
+def test_every_real_parcel_gets_a_line_or_a_reason(shared_data: Path) -> None:
+    """The real stack: each labelled parcel as given and drawn sloppily."""
+    from greattit.evaluate import walk
+
+    found = walk(shared_data / "scenes" / "flanders-2018", drawings=1)
+    assert found["parcels"] == 16 == found["decided"] + found["refused"] == len(found["plots"])
+    assert sum(found["refusal_reasons"].values()) == found["refused"]
+    assert 0 <= found["area_median_abs_error"] < found["area_median_abs_error_of_the_drawing_itself"]
+    needed = ["crop_agreement", "seconds_per_plot_median", "seconds_per_plot_p95"]
+    assert all(key in found for key in needed) and json.dumps(found, allow_nan=False)

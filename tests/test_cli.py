@@ -1,0 +1,70 @@
+"""The command line: help is light and written down, errors are one clear line, numbers are the library's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+COMMANDS = ["", "appraise", "demo", "county", "serve", "simulate", "train crops", "train vigour", "evaluate crops"]
+COMMANDS += ["evaluate walk"]
+
+
+def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "HOME": str(cwd)}
+    command = [sys.executable, "-m", "greattit", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment, cwd=cwd)
+
+
+def test_the_reference_is_what_help_prints() -> None:
+    """docs/cli.md; write it anew with `python tests/test_cli.py`."""
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == reference()
+
+
+def reference() -> str:
+    parts = ["# Command line\n\nWhat `--help` prints, command by command.\n"]
+    for command in COMMANDS:
+        lines = run(*command.split(), "--help").stdout.splitlines()
+        text = "\n".join(line.rstrip() for line in lines).strip("\n")
+        parts.append(f"## greattit {command}".rstrip() + f"\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["appraise", "nowhere", "--plot", "data/sample_tiles/demo_plot.geojson"], "catalog.json"),
+        (["appraise", "data/sample_tiles", "--plot", "nothing.geojson"], "nothing.geojson"),
+        (["appraise", "data/sample_tiles", "--plot", "pyproject.toml"], "pyproject.toml"),
+        (
+            ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson", "--day", "2001-01-01"],
+            "2001",
+        ),
+        (
+            ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson", "--live-debt", "much"],
+            "much",
+        ),
+        (["evaluate", "crops", "nowhere"], "nowhere"),
+        (["evaluate", "walk", "nowhere"], "nowhere"),
+        (["train", "vigour", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(words: list[str], said: str) -> None:
+    done = run(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_plot_outside_the_tiles_says_where_they_are(tmp_path: Path) -> None:
+    ring = [[10.0, 50.0], [10.01, 50.0], [10.01, 50.01], [10.0, 50.01], [10.0, 50.0]]
+    (tmp_path / "p.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    done = run("appraise", str(ROOT / "data" / "sample_tiles"), "--plot", str(tmp_path / "p.geojson"), cwd=tmp_path)
+    assert done.returncode == 2 and "outside the tiles" in done.stderr
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "cli.md").write_text(reference(), "utf-8")
