@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SHARED ?= ../shared/data
 
-.PHONY: demo test lint setup notebooks vendor train evaluate sample-tiles benchmarks wheel-check pictures clean
+.PHONY: demo test lint setup vendor train evaluate sample-tiles benchmarks wheel-check pictures clean
 
 demo: setup
 	$(BIN)/greattit demo --out demo
@@ -36,7 +36,7 @@ evaluate: setup         ## every figure of the README
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
 
 sample-tiles: setup     ## data/sample_tiles again, the same to the byte
-	$(BIN)/pip install --quiet --editable '.[simulate]'
+	$(BIN)/pip install --quiet --'prosail>=2'
 	rm -rf .build/sample_tiles && mkdir -p .build
 	$(BIN)/greattit simulate .build/sample_tiles
 	diff -r .build/sample_tiles data/sample_tiles && echo "the sample tiles are what the recipe grows"
@@ -51,6 +51,13 @@ wheel-check: setup      ## a wheel in an empty environment runs the demo from an
 	.build/wheel/venv/bin/pip install --quiet torch==2.13.0
 	.build/wheel/venv/bin/pip install --quiet .build/wheel/*.whl
 	cd .build/wheel && venv/bin/greattit demo --out demo && test -s demo/appraisal.html
+
+vendor: setup           ## the page's map libraries again, from the lock file (needs npm)
+	$(BIN)/python -m greattit.web.vendor
+
+pictures: setup         ## the README's pictures again
+	GREATTIT_PICTURES=docs/pictures $(BIN)/pytest tests/test_browser.py -k circles
+	$(BIN)/greattit demo --out .build/demo && cp .build/demo/appraisal.png docs/pictures/appraisal.png
 
 clean:
 	rm -rf .venv .build demo

@@ -147,7 +147,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder for the picture and the 
     from greattit import shipped
 
     tiles = shipped.path("data/sample_tiles")
-    appraise(tiles, tiles / "demo_plot.geojson", datetime(2023, 9, 1), out=out, timing=True)
+    appraise(tiles, tiles / "demo_plot.geojson", datetime(2023, 8, 20), out=out, timing=True)
 
 
 @app.command()
@@ -194,7 +194,7 @@ def serve(
         from greattit.web import create_app
 
         sample = shipped.path("data/sample_tiles")
-        when: date | None = day.date() if day else (date(2023, 9, 1) if tiles is None else None)
+        when: date | None = day.date() if day else (date(2023, 8, 20) if tiles is None else None)
         page = create_app(tiles or sample, day=when)
         typer.echo(f"Great Tit listens on http://{host}:{port}/ (stop with Ctrl-C)")
         uvicorn.run(page, host=host, port=port, log_level="warning")
@@ -208,7 +208,7 @@ def simulate(
         str, typer.Option(help="Name of a recipe that travels with greattit, or a YAML file.")
     ] = "sample",
 ) -> None:
-    """Grow a county with made truth: tiles, fields, clouds and yields. Needs the extra "simulate"."""
+    """Grow a county with made truth: tiles, fields, clouds and yields. Needs the development tool prosail."""
     with _Refuse():
         from greattit.simulate import grow_county
 

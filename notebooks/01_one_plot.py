@@ -18,16 +18,18 @@
 
 # %%
 from datetime import date
+from decimal import Decimal
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from greattit.plots.coverage import project
 from greattit import credit, crops, growth, plots, policy, series, shipped, tiles, value, yields
 from greattit.policy.places import crop_shares, region_at
 
 TILES = shipped.path("data/sample_tiles")
 PLOT = TILES / "demo_plot.geojson"
-DAY = date(2023, 9, 1)
+DAY = date(2023, 8, 20)
 
 # %% [markdown]
 # ## 1. Tiles
@@ -58,7 +60,7 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 5))
 for axis, picture, title in zip(axes, (colour, segment.coverage), ("true colour", "share of each pixel"), strict=True):
     axis.imshow(picture, extent=edges)
     for shape, style in ((plot.geometry, "--"), (segment.outline, "-")):
-        ground = plots.coverage.project(shape, "EPSG:4326", cube.attrs["crs"])
+        ground = project(shape, "EPSG:4326", cube.attrs["crs"])
         for part in getattr(ground, "geoms", [ground]):
             axis.plot(*part.exterior.xy, style, color="tab:orange")
     axis.set_title(title)
@@ -100,8 +102,6 @@ if worth:
 # ## 5. The line and its reasons
 
 # %%
-from decimal import Decimal
-
 line = credit.offer(
     worth=worth, yields=harvests, segment=segment, call=call, growth=course, region=place, day=DAY, live_debt=Decimal(0)
 )

@@ -75,6 +75,7 @@ def test_counts_become_reflectance_in_tiles_only() -> None:
 )
 def test_the_front_door_is_light(command: str) -> None:
     heavy = ("torch", "rasterio", "geopandas", "sklearn", "pandas", "matplotlib", "xarray", "numpy")
-    code = f"import atexit, sys\natexit.register(lambda: print('LOADED', [m for m in {heavy!r} if m in sys.modules]))\n{command}"
+    watch = f"import atexit, sys\natexit.register(lambda: print('LOADED', [m for m in {heavy!r} if m in sys.modules]))"
+    code = f"{watch}\n{command}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "LOADED []" in run.stdout, run.stdout[-300:] + run.stderr[-300:]

@@ -2,7 +2,7 @@
 
 The room draws fields, grows crops on them day by day, reckons their light by radiative transfer, hangs clouds over
 them and writes what a satellite would have seen as a static STAC catalogue, with the truth beside it. Everything it
-writes says that it is simulated. It needs the development tool `prosail` (`pip install 'greattit[simulate]'`).
+writes says that it is simulated. It needs the development tool `prosail` (`pip install 'prosail>=2'`).
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _prosail() -> Any:
         raise GreatTitError(
             "growing a county needs the development tool prosail",
             subject="greattit.simulate",
-            remedy="pip install 'greattit[simulate]'",
+            remedy="pip install 'prosail>=2'",
         ) from err
     return prosail
 

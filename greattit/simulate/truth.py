@@ -146,7 +146,7 @@ It has the form of a static STAC catalogue of Sentinel-2 L2A (uint16, nodata 0, 
 10 m and 20 m bands, SCL) over a square of {county["size_m"] / 1000:g} km, corner {county["corner_m"]} in
 EPSG:{county["epsg"]}, season {county["year"]}.
 
-Made by `greattit simulate OUT --recipe {name} --seed {seed}` (needs `pip install 'greattit[simulate]'`).
+Made by `greattit simulate OUT --recipe {name} --seed {seed}` (needs `pip install 'prosail>=2'`).
 
 - `plots.geojson`: the {told["fields_whole"]} fields that lie whole inside, with crop, area, yield (kg/ha, marketed
   fresh mass; maize as grain), event, days of sowing and harvest.
