@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,17 @@ def evaluate(dataset_dir: Path, *, model: Path | None = None) -> dict[str, Any]:
 
 
 def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int]:
-    """Return the call of each sample, and for how many a member stood in that did not see their group."""
-    seasons = []
-    rules = [policy.load("crops").on(data.day(row)) for row in range(len(data))]
-    for row in range(len(data)):
-        least = float(rules[row].rule("call", "least_clear").value)
-        seasons.append(prepare.usable(prepare.season(data.series(row), data.day(row), least), model.card.grid))
-    logits = model.logits(prepare.inputs(seasons, model.card.grid))
+    """Return the call of each sample, and for how many a member stood in that did not see their group.
+
+    The rules are those in force now, as it is the model of now that is measured, whatever the year of the samples.
+    """
+    rules = policy.load("crops").on(date.max)
+    least_clear, least_looks = (float(rules.rule("call", key).value) for key in ("least_clear", "least_looks"))
+    seasons = [
+        prepare.usable(prepare.season(data.series(row), data.day(row), least_clear), model.card.grid)
+        for row in range(len(data))
+    ]
+    logits = model.logits(prepare.inputs(seasons, model.card.grid), size=256)
     chosen, held_out = logits.mean(axis=0), 0
     for row, group in enumerate(data.groups):
         member = model.card.fold(data.name, group)
@@ -66,9 +71,8 @@ def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int]:
             chosen[row], held_out = logits[member, row], held_out + 1
     calls = []
     for row, ready in enumerate(seasons):
-        least = int(rules[row].rule("call", "least_looks").value)
         looks = prepare.clear_looks(ready)
-        calls.append(judge(model, chosen[row], None, looks=looks, seen=len(ready[0]), least_looks=least))
+        calls.append(judge(model, chosen[row], None, looks=looks, seen=len(ready[0]), least_looks=int(least_looks)))
     return calls, held_out
 
 

@@ -34,16 +34,16 @@ class Model:
     card: Card
     networks: tuple[TemporalCNN, ...]
 
-    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the logits (member, b, class) of prepared input (b, 2 * channel, steps)."""
+    def logits(self, inputs: NDArray[np.float32], size: int = BATCH) -> NDArray[np.float64]:
+        """Return the logits (member, b, class) of prepared input (b, 2 * channel, steps), `size` plots in one pass."""
         out = np.zeros((len(self.networks), len(inputs), len(self.card.classes)))
         with torch.inference_mode():
-            for start in range(0, len(inputs), BATCH):
-                part = inputs[start : start + BATCH]
-                batch = torch.zeros(BATCH, *inputs.shape[1:])
+            for start in range(0, len(inputs), size):
+                part = inputs[start : start + size]
+                batch = torch.zeros(size, *inputs.shape[1:])
                 batch[: len(part)] = torch.from_numpy(part)
                 for member, network in enumerate(self.networks):
-                    out[member, start : start + BATCH] = network(batch)[: len(part)].numpy()
+                    out[member, start : start + size] = network(batch)[: len(part)].numpy()
         return out
 
     def probabilities(

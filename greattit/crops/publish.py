@@ -161,7 +161,7 @@ def _verdict(figure: dict[str, Any]) -> str:
     accuracy, majority, forest = figure["accuracy"], figure["majority"], figure["random_forest"]
     if accuracy < majority:
         return (
-            f"worse than always naming the commonest label: its guesses in a new region like these must not be trusted; "
+            f"worse than always naming the commonest label: its guesses in a new region must not be trusted; "
             f"the certainty level lets {figure['accepted']:.0%} of them through"
         )
     if accuracy < forest:

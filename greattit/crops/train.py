@@ -83,7 +83,7 @@ class TrainConfig:
     """first and last day of the looks that are used [days since 1 January]"""
     brightest: float = 0.25
     """largest blue reflectance of a look that is used"""
-    epochs: int = 30
+    epochs: int = 45
     """draws of the training sets"""
     batch: int = 128
     """samples of one step"""
