@@ -22,7 +22,7 @@ setup: .venv/ready
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev]' 'prosail>=2'
 	touch .venv/ready
 
 # Slow ones, not part of `make test`.
@@ -36,7 +36,6 @@ evaluate: setup         ## every figure of the README
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
 
 sample-tiles: setup     ## data/sample_tiles again, the same to the byte
-	$(BIN)/pip install --quiet --'prosail>=2'
 	rm -rf .build/sample_tiles && mkdir -p .build
 	$(BIN)/greattit simulate .build/sample_tiles
 	diff -r .build/sample_tiles data/sample_tiles && echo "the sample tiles are what the recipe grows"

@@ -17,7 +17,7 @@ from greattit.crops import taxonomy
 from greattit.errors import DatasetError, GreatTitError
 from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
-from greattit.plots.drawing import SURVEYED, draw_sloppily
+from greattit.plots.drawing import SLOPPY, SURVEYED, draw_sloppily
 from greattit.tiles.catalogue import Catalogue
 from greattit.types import Appraisal, Plot
 
@@ -78,8 +78,8 @@ def _walk_one(catalogue: Catalogue, plot: Plot, day: date, seeds: list[int], clo
     for number, candidate in enumerate([plot, *_drawings(plot, seeds)]):
         start = clock()
         try:
-            options = {"drawing": SURVEYED} if number == 0 else {}
-            results.append(appraisal.appraise(catalogue, candidate, day, **options))
+            drawing = SLOPPY if number else SURVEYED
+            results.append(appraisal.appraise(catalogue, candidate, day, drawing=drawing))
         except GreatTitError as error:
             results.append(error)
         seconds.append(clock() - start)

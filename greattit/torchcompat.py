@@ -6,6 +6,7 @@ its import fails with "operator torchvision::nms does not exist". Declaring the 
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,7 @@ _libraries: list[Any] = []  # a torch.library.Library unregisters its schemas wh
 
 def operators_load(folder: Path | None = None) -> bool:
     """Say whether torchvision's compiled operators load beside the installed torch (`folder`: another torchvision)."""
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     if folder is None:
         spec = importlib.util.find_spec("torchvision")
         if spec is None or spec.origin is None:
@@ -42,14 +42,11 @@ def torchvision(loads: bool | None = None) -> ModuleType:
 
     `loads` overrides the probe (for tests).
     """
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     if not (operators_load() if loads is None else loads):
         for name, schema in SCHEMAS.items():
             if not hasattr(torch.ops.torchvision, name):
                 library = torch.library.Library("torchvision", "FRAGMENT")
                 library.define(schema)
                 _libraries.append(library)
-    import torchvision as module
-
-    return module
+    return importlib.import_module("torchvision")

@@ -17,7 +17,6 @@ from made_appraisal import DAY, MadeWalk
 
 from greattit.county import County, appraise_all
 from greattit.county.rows import Row
-from greattit.county.run import TilesWalk, _one_thread
 from greattit.county.summary import SHADES, _edges, _line_keys, _round_step, summary
 from greattit.county.table import COLUMNS, write_csv, write_parquet
 from greattit.errors import CatalogueError, GreatTitError, PlotFileError
@@ -228,8 +227,7 @@ def test_real_tiles_give_the_figures_of_the_walk_itself(sample_tiles: Path, tmp_
     county = appraise_all(sample_tiles, plots, day, tmp_path / "out", workers=2)
     rows = table(county.csv)
     catalogue = open_catalogue(sample_tiles)
-    with _one_thread(TilesWalk(sample_tiles, day)):
-        found = [appraise(catalogue, plot, day, drawing=SURVEYED) for plot in plots]
+    found = [appraise(catalogue, plot, day, drawing=SURVEYED) for plot in plots]
     for plot, row, one in zip(plots, rows, found, strict=True):
         assert row["id"] == plot.id and Decimal(row["line"]) == one.line.limit
         assert row["refused"] == (one.line.refused or "") and row["crop:code"] == (one.call.crop or "")
@@ -250,13 +248,3 @@ def test_a_plot_past_the_tiles_is_a_row(sample_tiles: Path, tmp_path: Path) -> N
     county = appraise_all(sample_tiles, feature("far", 0), date(2023, 8, 1), tmp_path / "out")
     (row,) = table(county.csv)
     assert row["refused"] == "outside_tiles" and "outside the tiles" in row["reason"]
-
-
-def test_threads_are_held_and_given_back() -> None:
-    import torch
-    from threadpoolctl import threadpool_info
-
-    before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    with _one_thread(TilesWalk(Path("x"), DAY)):
-        assert torch.get_num_threads() == 1 and {p["num_threads"] for p in threadpool_info()} == {1}
-    assert (torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")) == before

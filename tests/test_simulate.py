@@ -103,7 +103,7 @@ def test_without_prosail_the_error_says_how_to_get_it(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(builtins, "__import__", missing)
     light._prosail.cache_clear()
-    with pytest.raises(GreatTitError, match=r"pip install 'greattit\[simulate\]'"):
+    with pytest.raises(GreatTitError, match=r"pip install 'prosail>=2'"):
         light._prosail()
 
 
