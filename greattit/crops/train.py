@@ -211,7 +211,7 @@ def _scaling(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def choose_classes(labels: Sequence[str], least: int) -> tuple[str, ...]:
     """Return the names with at least `least` samples that are not merely a coarser name of other classes, sorted.
 
-    A coarser name whose kinds have too few samples themselves (fruit_vegetable) is a class of its own.
+    A coarser name whose kinds all have too few samples is a class of its own.
     """
     names, counts = np.unique(np.asarray(labels), return_counts=True)
     many = [str(name) for name, count in zip(names, counts, strict=True) if count >= least]
