@@ -51,8 +51,8 @@ SETS = {
 
 OTHER_PLACES = (
     "flanders-2018 was neither trained nor calibrated on; its 16 series were looked at while the window and the "
-    "brightness limit were chosen, which was done on out-of-fold and leave-one-set-out figures. In a country that is not "
-    "among the training sets the certainty is too high: measure with greattit evaluate crops before trusting it."
+    "brightness limit were chosen, which was done on out-of-fold and leave-one-set-out figures. In a country that is "
+    "not among the training sets the certainty is too high: measure with greattit evaluate crops before trusting it."
 )
 
 
