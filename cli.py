@@ -36,6 +36,10 @@ DataRoot = Annotated[
 ]
 
 
+SOURCE_WIDTH = 78
+"""Characters of a source that a terminal shows."""
+
+
 class _Refuse:
     """Turns the errors of greattit into one clear line and exit code 2."""
 
@@ -60,6 +64,15 @@ def _money(text: str) -> Decimal:
     return amount
 
 
+def _short(value: float | str) -> str:
+    """A figure with four digits, money with two decimals; whole in --json."""
+    try:
+        number = float(value)
+    except ValueError:
+        return str(value)
+    return f"{number:,.2f}" if abs(number) >= 100 else f"{number:.4g}"
+
+
 def _print_line(appraisal: Appraisal) -> None:
     line, seen = appraisal.line, appraisal.segment.area_ha
     if line.refused:
@@ -77,8 +90,9 @@ def _print_line(appraisal: Appraisal) -> None:
         typer.echo(f"  [{reason.effect:>7}] {reason.text}")
     typer.echo("\n  How it was built up")
     for figure in (*(appraisal.worth.figures if appraisal.worth else ()), *line.figures):
-        value = f"{figure.value:,.4g}" if isinstance(figure.value, float) else figure.value
-        typer.echo(f"    {figure.name:34s} {value:>14} {figure.unit:8s} {figure.source}")
+        source = figure.source if len(figure.source) <= SOURCE_WIDTH else figure.source[:SOURCE_WIDTH] + "..."
+        typer.echo(f"    {figure.name:26s} {_short(figure.value):>12} {figure.unit:7s} {source}")
+    typer.echo("    (sources in full with --json, and on the page that --out writes)")
     for warning in appraisal.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow", err=True)
 

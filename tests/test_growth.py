@@ -58,6 +58,15 @@ def test_the_stage_is_that_of_the_day(day: date, stage: str) -> None:
     assert observe(season(135, 235), CALL, day=day).stage == stage
 
 
+def test_a_winter_cover_ploughed_in_is_not_the_seasons_peak() -> None:
+    plain = season(165, 250, high=0.75)
+    number = np.arange(len(plain.dates))
+    values = plain.values.copy()
+    values[number < 20] = (0.04, 0.6)  # NDVI 0.875 until April
+    found = observe(Series("p", plain.dates, plain.bands, values, plain.clear), CALL, day=DAY)
+    assert found.start and found.peak and found.start.month == 6 and found.peak.month in (7, 8)
+
+
 def test_nothing_after_the_day_is_used() -> None:
     whole = season(120, 230)
     keep = whole.dates <= np.datetime64("2018-07-01")

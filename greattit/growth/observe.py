@@ -91,16 +91,16 @@ def season_curve(series: Series, day: date) -> tuple[list[date], NDArray[np.floa
 def _phenology(
     days: list[date], curve: NDArray[np.float64], day: date
 ) -> tuple[date | None, date | None, date | None, str]:
-    """Return start, peak, end and stage by the half-rise threshold on each side of the largest peak."""
+    """Return start, peak, end and stage by the half-rise threshold on each side of the season's peak."""
     if not days:
         return None, None, None, "unknown"
-    top = int(np.argmax(curve))
-    before, after = curve[: top + 1], curve[top:]
+    top, foot = _main_peak(curve)
+    before, after = curve[foot : top + 1], curve[top:]
     start = end = None
     if curve[top] - before.min() >= AMPLITUDE:
         level = before.min() + HALF * (curve[top] - before.min())
         crossed = np.flatnonzero(before < level)
-        start = days[int(crossed[-1]) + 1] if len(crossed) else None
+        start = days[foot + int(crossed[-1]) + 1] if len(crossed) else None
     if curve[top] - after.min() >= AMPLITUDE:
         level = after.min() + HALF * (curve[top] - after.min())
         end = days[top + int(np.flatnonzero(after < level)[0])]
@@ -113,6 +113,21 @@ def _phenology(
         falling = curve[-1] < curve[top] - AMPLITUDE / 2
         stage = "ripening" if falling else ("growing" if rising else "at peak")
     return start, days[top], end, stage
+
+
+def _main_peak(curve: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the place of the season's peak and of the foot it rose from.
+
+    It is the last peak that stands out by `AMPLITUDE` and reaches three quarters of the highest: a winter cover that
+    was ploughed in before the crop was sown comes earlier, and may be greener.
+    """
+    from scipy.signal import find_peaks
+
+    padded = np.concatenate([[curve.min() - 1], curve, [curve.min() - 1]])
+    peaks, found = find_peaks(padded, prominence=AMPLITUDE)
+    high = curve[peaks - 1] >= 0.75 * curve.max()
+    last = int(np.flatnonzero(high)[-1])
+    return int(peaks[last]) - 1, max(int(found["left_bases"][last]) - 1, 0)
 
 
 def _hazards(
