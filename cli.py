@@ -238,7 +238,8 @@ def train_crops(
     with _Refuse():
         from greattit.crops.train import train
 
-        typer.echo(f"wrote {train(data, out)}")
+        train(data, out)
+        typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")
 
 
 @train_app.command("vigour")
@@ -263,7 +264,7 @@ def evaluate_crops(
         from greattit.crops import evaluate
 
         figures = evaluate.evaluate(dataset)
-        typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.as_table(figures))
+        typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.table(figures))
 
 
 @evaluate_app.command("walk")

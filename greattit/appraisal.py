@@ -65,7 +65,7 @@ def _walk(
     segment = lap("plots", plots.cut, plot, cube, drawing=drawing)
     looks = lap("series", series.gather, segment, cube)
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
-    call = lap("crops", crops.classify, looks, day=day, prior=crop_shares(place, day=day) if place else None)
+    call = lap("crops", crops.classify, looks, day=day, prior=(crop_shares(place, day=day) or None) if place else None)
     course = lap("growth", growth.observe, looks, call, day=day, wet=series.share_wet(segment, cube))
     harvests = lap("yields", yields.estimate, call, course, region=place, day=day) if place else ()
     worth = lap("value", value.price, harvests, segment, region=place, day=day) if harvests and place else None

@@ -46,6 +46,8 @@ class Dataset:
     """(n,) spatial blocks"""
     years: NDArray[np.int64]
     """(n,) season year: the calendar year that holds most of season_start..season_end, the later one of equals"""
+    places: NDArray[np.float64]
+    """(n, 2) longitude and latitude [degree, EPSG:4326]; NaN where the set has none"""
     offsets: NDArray[np.int64]
     """(n + 1,) the looks of sample i are rows offsets[i] to offsets[i + 1]"""
     dates: NDArray[np.datetime64]
@@ -95,6 +97,7 @@ def read(folder: Path) -> Dataset:
         crops=tuple(samples["crop"].fillna("unknown").astype(str)),
         groups=tuple(samples["group"].fillna("none").astype(str)),
         years=season_years(start, end),
+        places=np.column_stack([_place(samples, "lon"), _place(samples, "lat")]),
         offsets=offsets,
         dates=dates[order],
         bands=bands,
@@ -133,6 +136,14 @@ def _table(folder: Path, name: str) -> Any:
     if missing:
         raise DatasetError(f"{name} has no column {', '.join(missing)}", subject=str(folder))
     return table
+
+
+def _place(samples: Any, column: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    if column not in samples.columns:
+        return np.full(len(samples), np.nan)
+    return np.asarray(pd.to_numeric(samples[column], errors="coerce"), float)
 
 
 def _days(table: Any, column: str, folder: Path) -> NDArray[np.datetime64]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from greattit import policy
 from greattit.crops import dataset, judge, model_folder, prepare, scores, taxonomy
-from greattit.crops.model import Model, load
+from greattit.crops.model import Model, load, spread_prior
+from greattit.policy import places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def evaluate(dataset_dir: Path, *, model: Path | None = None) -> dict[str, Any]:
     """
     loaded = load(Path(model) if model is not None else model_folder())
     data = dataset.read(Path(dataset_dir))
-    calls, held_out = call_all(data, loaded)
+    calls, held_out, placed = call_all(data, loaded)
     labels = [taxonomy.house_name(crop) for crop in data.crops]
     known = [any(taxonomy.agrees(name, label) for name in loaded.card.classes) for label in labels]
     rows = [row for row, is_known in enumerate(known) if is_known]
@@ -48,12 +49,19 @@ def evaluate(dataset_dir: Path, *, model: Path | None = None) -> dict[str, Any]:
         "classes": len({labels[row] for row in rows}),
     }
     result |= _figures([labels[row] for row in rows], [calls[row] for row in rows], [data.groups[row] for row in rows])
-    result |= {"model": loaded.card.name, "model_sha256": loaded.card.sha256, "note": _note(loaded, data, held_out)}
+    result |= {
+        "with_regional_prior": placed,
+        "model": loaded.card.name,
+        "model_sha256": loaded.card.sha256,
+        "note": _note(loaded, data, held_out),
+    }
     return result
 
 
-def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int]:
-    """Return the call of each sample, and for how many a member stood in that did not see their group.
+def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int, int]:
+    """Return the calls, for how many a member stood in that did not see their group, and how many had a prior.
+
+    A sample in a region whose crop areas are known is called with them as prior, as the walk does.
 
     The rules are those in force now, as it is the model of now that is measured, whatever the year of the samples.
     """
@@ -69,11 +77,22 @@ def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int]:
         member = model.card.fold(data.name, group)
         if member is not None:
             chosen[row], held_out = logits[member, row], held_out + 1
-    calls = []
+    calls, priors = (
+        [],
+        [_prior(model, lon, lat, float(rules.rule("call", "unnamed_share").value)) for lon, lat in data.places],
+    )
     for row, ready in enumerate(seasons):
         looks = prepare.clear_looks(ready)
-        calls.append(judge(model, chosen[row], None, looks=looks, seen=len(ready[0]), least_looks=int(least_looks)))
-    return calls, held_out
+        calls.append(
+            judge(model, chosen[row], priors[row], looks=looks, seen=len(ready[0]), least_looks=int(least_looks))
+        )
+    return calls, held_out, sum(prior is not None for prior in priors)
+
+
+def _prior(model: Model, lon: float, lat: float, floor: float) -> Doubles | None:
+    region = places.region_at(lon, lat, day=date.max)
+    shares = places.crop_shares(region, day=date.max) if region else {}
+    return spread_prior(shares, model.card, floor) if shares else None
 
 
 def _figures(labels: Sequence[str], calls: Sequence[CropCall], groups: Sequence[str]) -> dict[str, Any]:
