@@ -37,8 +37,11 @@ class Raster:
     counts: NDArray[Any] | None
     """(rows, columns) of a small raster; None for a large one"""
 
-    def window(self, crs: str, bounds: tuple[float, float, float, float]) -> Window | None:
-        """Return the window of whole pixels that is exactly `bounds`; None when there is none inside this raster."""
+    def within(self, crs: str, bounds: tuple[float, float, float, float], fill: float) -> NDArray[Any] | None:
+        """Return the counts (y, x) of exactly `bounds` (west, south, east, north), with `fill` outside this raster.
+
+        None when the bounds are in another CRS or do not fall on this raster's pixels.
+        """
         own = self.transform
         if self.crs != crs or own.b or own.d or own.e >= 0:
             return None
@@ -48,20 +51,25 @@ class Raster:
             (bounds[2] - own.c) / own.a,
             (bounds[1] - own.f) / own.e,
         )
-        left, top, right, bottom = (round(edge) for edge in edges)
-        whole = all(abs(edge - round(edge)) < _NEAR for edge in edges)
-        if not whole or left < 0 or top < 0 or right > self.shape[1] or bottom > self.shape[0]:
+        if any(abs(edge - round(edge)) > _NEAR for edge in edges):
             return None
-        return Window(left, top, right - left, bottom - top)
+        left, top, right, bottom = (round(edge) for edge in edges)
+        rows = slice(max(top, 0), min(bottom, self.shape[0]))
+        columns = slice(max(left, 0), min(right, self.shape[1]))
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return np.full((bottom - top, right - left), fill, np.float32)
+        part = self._read(rows, columns)
+        if part.shape == (bottom - top, right - left):
+            return part
+        whole = np.full((bottom - top, right - left), fill, np.result_type(part.dtype, np.float32))
+        whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = part
+        return whole
 
-    def read(self, window: Window) -> NDArray[Any]:
-        """Return the counts (y, x) of a window."""
+    def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         if self.counts is not None:
-            return self.counts[
-                window.row_off : window.row_off + window.height, window.col_off : window.col_off + window.width
-            ]
+            return self.counts[rows, columns]
         with rasterio.open(self.path) as source:
-            return np.asarray(source.read(1, window=window))
+            return np.asarray(source.read(1, window=Window.from_slices(rows, columns)))
 
 
 def open_raster(path: str) -> Raster:

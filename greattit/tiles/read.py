@@ -46,6 +46,10 @@ SNAP_M = 60.0
 """The window's edges fall on multiples of this [m], Sentinel-2's coarsest pixel, so that no pixel is split."""
 
 
+UNSAID_NODATA = {"VV": math.nan, "VH": math.nan}
+"""The count for "not seen" where neither file nor item names one; 0 for all bands of Sentinel-2 (Level-2A format)."""
+
+
 @dataclass(frozen=True)
 class _Grid:
     crs: Any
@@ -212,7 +216,8 @@ def _read_band(scene: Scene, name: str, asset: Asset, grid: _Grid) -> NDArray[np
             raise SceneError(
                 "{} is {} x {} px, its item says {} x {}".format(name, *raster.shape, *asset.shape), subject=scene.id
             )
-        nodata = raster.nodata if raster.nodata is not None else asset.nodata
+        said = raster.nodata if raster.nodata is not None else asset.nodata
+        nodata = said if said is not None else UNSAID_NODATA.get(name, 0.0)
         counts = _counts(raster, grid, nodata)
     except (RasterioError, OSError) as error:
         missing = "is missing" if "No such file" in str(error) else f"cannot be read ({str(error).splitlines()[0]})"
@@ -220,20 +225,18 @@ def _read_band(scene: Scene, name: str, asset: Asset, grid: _Grid) -> NDArray[np
     if name == "scl":
         return counts
     values = counts * np.float32(asset.scale) + np.float32(asset.offset)
-    if nodata is not None and not math.isnan(nodata):
+    if not math.isnan(nodata):
         values[counts == np.float32(nodata)] = np.nan
     return values
 
 
-def _counts(raster: Raster, grid: _Grid, nodata: float | None) -> NDArray[np.float32]:
+def _counts(raster: Raster, grid: _Grid, nodata: float) -> NDArray[np.float32]:
     """Read counts on the grid by nearest neighbour: a 20 m pixel stands for its four 10 m pixels."""
-    window = raster.window(grid.crs.to_string(), grid.bounds)
-    if window is not None:
-        rows, columns = grid.height // max(window.height, 1), grid.width // max(window.width, 1)
-        if (window.height * rows, window.width * columns) == (grid.height, grid.width):
-            counts = raster.read(window)
+    counts = raster.within(grid.crs.to_string(), grid.bounds, nodata)
+    if counts is not None:
+        rows, columns = grid.height // counts.shape[0], grid.width // counts.shape[1]
+        if (counts.shape[0] * rows, counts.shape[1] * columns) == (grid.height, grid.width):
             return np.repeat(np.repeat(counts, rows, 0), columns, 1).astype(np.float32)
-    fill = 0 if nodata is None else nodata
     with (
         rasterio.open(raster.path) as source,
         WarpedVRT(
@@ -243,7 +246,7 @@ def _counts(raster: Raster, grid: _Grid, nodata: float | None) -> NDArray[np.flo
             height=grid.height,
             width=grid.width,
             resampling=Resampling.nearest,
-            nodata=fill,
+            nodata=nodata,
         ) as view,
     ):
         return np.asarray(view.read(1), np.float32)
