@@ -58,7 +58,8 @@ def write_set(folder: Path, size: int) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
-    from greattit.crops.train import Source, TrainConfig, train
+    from greattit.crops.samples import Source, TrainConfig
+    from greattit.crops.train import train
 
     root = tmp_path_factory.mktemp("crops")
     write_set(root / "made", 180)

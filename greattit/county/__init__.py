@@ -1,5 +1,6 @@
 """The walk for every parcel of a file: `appraise_all` runs it on several processes and writes one folder of results."""
 
-from greattit.county.run import County, TilesWalk, Walk, appraise_all
+from greattit.county.record import County
+from greattit.county.run import TilesWalk, Walk, appraise_all
 
 __all__ = ["County", "TilesWalk", "Walk", "appraise_all"]

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from greattit.county.record import County
 from greattit.county.rows import Row, row_of, row_of_error
 from greattit.errors import GreatTitError, PlotFileError
 from greattit.plots import Problem, load_checked
@@ -75,28 +76,6 @@ class TilesWalk:
 
         debt = self.live_debts.get(plot.id, Decimal(0))
         return appraise(self.open(), plot, self.day, live_debt=debt, region=self.region, drawing=self.drawing)
-
-
-@dataclass(frozen=True)
-class County:
-    """What came of a run."""
-
-    parcels: int
-    """features of the file"""
-    decided: int
-    """parcels with a line"""
-    refused: Mapping[str, int]
-    """code of the refusal -> parcels, the most frequent first; features that are no plot among them"""
-    lines: Mapping[str, Decimal]
-    """currency -> sum of the lines"""
-    area_ha: float
-    """[ha] of all parcels that are plots"""
-    parquet: Path
-    """GeoParquet, one row a feature in the order of the file"""
-    csv: Path
-    """the same without the outlines"""
-    html: Path
-    """one self-contained page with a map"""
 
 
 def appraise_all(

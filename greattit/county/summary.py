@@ -21,7 +21,7 @@ from greattit.report.page import template
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-    from greattit.county.run import County
+    from greattit.county.record import County
 
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#6a51a3")
 """Okabe and Ito (2008) and one violet"""

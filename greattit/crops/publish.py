@@ -14,12 +14,12 @@ from greattit import policy
 from greattit.crops import scores
 from greattit.crops.card import CARD, WEIGHTS
 from greattit.crops.model import log_sum_exp, sha256, softmax
-from greattit.crops.train import as_text, shares
+from greattit.crops.samples import as_text, shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from greattit.crops.train import Samples, TrainConfig
+    from greattit.crops.samples import Samples, TrainConfig
 
     Doubles = NDArray[np.float64]
     Bools = NDArray[np.bool_]
