@@ -80,15 +80,25 @@ def looks(case: Case) -> list[Reason]:
     ]
 
 
+def _certainty_needed(case: Case) -> float:
+    """Return the certainty needed [1]: the fewer looks it rests on, the surer a call has to be."""
+    terms = case.terms
+    enough = float(policy.load("yields").on(case.day).rule("rules", "looks_enough").value)
+    lacking = max(enough - case.growth.looks, 0.0) / (enough - float(terms.least_looks.value))
+    least, most = float(terms.least_certainty.value), float(terms.few_looks_certainty.value)
+    return least + (most - least) * min(lacking, 1.0)
+
+
 def crop(case: Case) -> list[Reason]:
     """The call, its certainty, and what else it may be."""
-    call, least = case.call, case.terms.least_certainty.value
+    call, least = case.call, _certainty_needed(case)
     if call.crop is None:
         return refusal("crop_unknown", f"The crop cannot be told: {call.abstained or 'no reason was given'}.")
     if not taxonomy.is_crop(call.crop, case.day):
         return refusal("not_a_crop", f"The satellite sees {called(call.crop)}, not a crop that is harvested.")
     if not call.certainty >= least:
-        text = f"The field looks like {called(call.crop)}, but only {call.certainty:.0%} sure; {least:.0%} are needed."
+        text = f"The field looks like {called(call.crop)}, but only {call.certainty:.0%} sure; {least:.0%} are needed "
+        text += f"with {case.growth.looks} clear looks."
         return refusal("crop_unknown", text)
     reasons = [Reason("crop", f"The field looks like {called(call.crop)}, {call.certainty:.0%} sure.", "informs")]
     others = [called(other) for other in call.likely if other != call.crop]

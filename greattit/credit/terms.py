@@ -48,7 +48,9 @@ class Terms:
     least_looks: Decided
     """fewest clear looks"""
     least_certainty: Decided
-    """least probability of the called crop [1]"""
+    """least probability of the called crop with enough looks [1]"""
+    few_looks_certainty: Decided
+    """the same with the fewest looks [1]"""
     least_vigour: Decided
     """below it the crop counts as failed [1]"""
     most_flooded: Decided
@@ -74,6 +76,7 @@ def read_terms(crop: str, *, region: str, day: date) -> Terms:
         late_days=rules.rule("late_days"),
         least_looks=rules.rule("least_looks"),
         least_certainty=rules.rule("least_certainty"),
+        few_looks_certainty=rules.rule("few_looks_certainty"),
         least_vigour=rules.rule("least_vigour"),
         most_flooded=rules.rule("most_flooded"),
         most_lost=rules.rule("most_lost"),

@@ -52,8 +52,12 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
         field, doubt = drawn, float(np.std(np.linspace(*drawing.scale, 9) ** -2))
     else:
         prior, usual, doubt = _fitted(drawn, drawing, season, cube)
-        member = smoothed(evidence(season, prior), season) * ~never_green(cube, inside)
-        field = _outline(member, drawn, cube) or usual
+        barren = never_green(cube, inside)
+        if drawing.evidence:
+            member = smoothed(evidence(season, prior, drawing.evidence), season) * ~barren
+            field = _outline(member, drawn, cube) or usual
+        else:
+            field = usual.difference(_squares(barren & (inside > 0), cube))
     share = coverage([field], cube).toarray()[0].reshape(inside.shape).astype(np.float32)
     scale = plot.area_ha / (drawn.area / 1e4)  # the grid's metres to geodesic ones
     area = field.area / 1e4 * scale
@@ -114,6 +118,17 @@ def _moved(shape: BaseGeometry, move: NDArray[np.float64], centre: NDArray[np.fl
     import shapely
 
     return shapely.transform(shape, lambda points: (points - centre) * move[0] + centre + move[1:])
+
+
+def _squares(chosen: NDArray[np.bool_], cube: Cube) -> BaseGeometry:
+    """Return the ground of some pixels (y, x) in the cube's CRS."""
+    import shapely
+
+    a, _, west, _, e, north = cube.attrs["transform"]
+    rows, columns = np.nonzero(chosen)
+    return shapely.unary_union(
+        shapely.box(west + a * columns, north + e * (rows + 1), west + a * (columns + 1), north + e * rows)
+    )
 
 
 def _outline(member: NDArray[np.float64], drawn: BaseGeometry, cube: Cube) -> BaseGeometry | None:

@@ -28,12 +28,15 @@ class Drawing:
     """least and most vertices"""
     jitter_m: float
     """standard deviation of each vertex [m]"""
+    evidence: float
+    """weight of a pixel's look against the drawing: below 1, as neighbouring pixels and months are not independent; 0
+    where the outline is better than the pixels"""
 
 
-SLOPPY = Drawing(scale=(0.8, 1.4), shift_m=15.0, vertices=(8, 20), jitter_m=3.0)
+SLOPPY = Drawing(scale=(0.8, 1.4), shift_m=15.0, vertices=(8, 20), jitter_m=3.0, evidence=0.25)
 """A finger on a phone."""
 
-SURVEYED = Drawing(scale=(0.97, 1.03), shift_m=3.0, vertices=(0, 0), jitter_m=0.0)
+SURVEYED = Drawing(scale=(0.99, 1.01), shift_m=3.0, vertices=(0, 0), jitter_m=0.0, evidence=0.0)
 """A parcel file of a land register."""
 
 

@@ -19,9 +19,6 @@ FINE = ("B02", "B03", "B04", "B08")
 COMPONENTS = 6
 """Principal components of the season that are looked at."""
 
-EVIDENCE = 0.25
-"""Weight of a pixel's look against the drawing: neighbouring pixels and months are far from independent."""
-
 EDGE = 0.5
 """Fall of the random walk's conductance with the squared change between neighbours, in units of their usual change."""
 
@@ -47,7 +44,10 @@ def season_of(cube: Cube) -> NDArray[np.float64] | None:
         if not seen.any():
             continue
         layers += [median_of(np.where(seen, cube[name].values[chosen], np.nan)) for name in FINE]
-    layers = [layer for layer in layers if np.isfinite(layer).mean() > 0.5]
+    if not layers:
+        return None
+    ever = np.isfinite(np.stack(layers)).any(axis=0)  # the window may reach beyond the tiles
+    layers = [layer for layer in layers if np.isfinite(layer[ever]).mean() > 0.5]
     if not layers:
         return None
     stack = np.stack([np.where(np.isfinite(layer), layer, np.nanmedian(layer)) for layer in layers], axis=-1)
@@ -69,8 +69,8 @@ def median_of(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(count > 0, (picked[0].astype(np.float64) + picked[1]) / 2, np.nan)
 
 
-def evidence(season: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability (y, x) that a pixel is of the field, from its look and the drawing."""
+def evidence(season: NDArray[np.float64], prior: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Return the probability (y, x) that a pixel is of the field, from the drawing and, with a weight, its look."""
     points = season.reshape(-1, season.shape[-1])
     belief = np.clip(prior.reshape(-1), 0.002, 0.98)
     odds = np.log(belief / (1 - belief))
@@ -78,7 +78,7 @@ def evidence(season: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray
     for _ in range(4):
         here = _log_density(points, member**2, 2)
         there = _log_density(points, (1 - member) ** 2, 5)
-        member = 1 / (1 + np.exp(-np.clip(odds + EVIDENCE * (here - there), -30, 30)))
+        member = 1 / (1 + np.exp(-np.clip(odds + weight * (here - there), -30, 30)))
     return member.reshape(prior.shape)
 
 
