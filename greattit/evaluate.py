@@ -14,7 +14,7 @@ import numpy as np
 
 from greattit import appraisal, plots, tiles
 from greattit.crops import taxonomy
-from greattit.errors import DatasetError, GreatTitError
+from greattit.errors import DatasetError, GreatTitError, PlotError
 from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
 from greattit.plots.drawing import SLOPPY, SURVEYED, draw_sloppily
@@ -51,7 +51,7 @@ def walk(
     file = folder / "plots.geojson"
     if not file.is_file():
         raise DatasetError("has no plots.geojson", subject=str(folder), remedy="add the parcels with the property crop")
-    parcels = plots.load(file)
+    parcels, problems = plots.load_checked(file, near=catalogue.bounds)
     day = day or usual_day(catalogue)
     walked = []
     for number, plot in enumerate(parcels):
@@ -60,7 +60,9 @@ def walk(
         )
         if progress:
             progress(number + 1, len(parcels))
-    return {"catalogue": catalogue.title, "simulated": catalogue.simulated, "day": day.isoformat()} | _figures(walked)
+    return {"catalogue": catalogue.title, "simulated": catalogue.simulated, "day": day.isoformat()} | _figures(
+        walked, [problem.error for problem in problems]
+    )
 
 
 def usual_day(catalogue: Catalogue) -> date:
@@ -97,21 +99,22 @@ def _drawings(plot: Plot, seeds: list[int]) -> Iterator[Plot]:
         yield Plot(plot.id, drawn, area_ha(drawn))
 
 
-def _figures(walked: list[_Walked]) -> dict[str, Any]:
+def _figures(walked: list[_Walked], no_plots: list[PlotError]) -> dict[str, Any]:
     given = [(w, w.given) for w in walked if isinstance(w.given, Appraisal)]
     decided = [(w, a) for w, a in given if a.line.refused is None]
     called = [(w, a) for w, a in given if a.call.crop is not None]
     refusals = Counter(a.line.refused for _, a in given if a.line.refused)
     refusals.update(type(w.given).__name__ for w in walked if isinstance(w.given, GreatTitError))
+    refusals.update(type(error).__name__ for error in no_plots)
     errors = [(a.segment.area_ha.p50 / w.plot.area_ha, w.plot.area_ha, a.segment.area_ha) for w, a in _drawn(walked)]
     drawn = [ha / w.plot.area_ha for w in walked for ha in w.drawn_ha]
     seconds = [s for w in walked for s in w.seconds]
-    agree = [bool(w.label) and taxonomy.agrees(a.call.crop or "", str(w.label)) for w, a in decided]
+    agree = [taxonomy.agrees(a.call.crop or "", str(w.label)) for w, a in decided if w.label]
     measured = np.array([ratio for ratio, _, _ in errors])
     return {
-        "parcels": len(walked),
+        "parcels": len(walked) + len(no_plots),
         "decided": len(decided),
-        "refused": len(walked) - len(decided),
+        "refused": len(walked) + len(no_plots) - len(decided),
         "refusal_reasons": dict(sorted(refusals.items())),
         "crop_agreement": _mean(agree),
         "crop_agreement_interval_90": _bootstrap(agree),
@@ -128,6 +131,7 @@ def _figures(walked: list[_Walked]) -> dict[str, Any]:
         "seconds_per_plot_median": _median(np.array(seconds)),
         "seconds_per_plot_p95": float(np.quantile(seconds, 0.95)) if seconds else None,
         "plots": [_row(w) for w in walked],
+        "no_plots": [str(error) for error in no_plots],
     }
 
 
@@ -177,7 +181,7 @@ def as_table(figures: dict[str, Any]) -> str:
     head = f"{figures['catalogue']}, {figures['day']}" + (" (simulated)" if figures["simulated"] else "")
     lines = [head, ""]
     for key, value in figures.items():
-        if key in ("catalogue", "day", "simulated", "plots"):
+        if key in ("catalogue", "day", "simulated", "plots", "no_plots"):
             continue
         lines.append(f"  {key.replace('_', ' '):46s} {_text(value)}")
     lines += ["", f"  {'plot':24s} {'label':16s} {'called':16s} {'certainty':>9s} {'line':>12s}  refused"]
