@@ -238,7 +238,7 @@ def train_crops(
     with _Refuse():
         from greattit.crops.train import train
 
-        train(data, out)
+        train(data / "series", out)
         typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")
 
 
