@@ -110,7 +110,7 @@ def _figures(walked: list[_Walked], no_plots: list[PlotError]) -> dict[str, Any]
     drawn = [ha / w.plot.area_ha for w in walked for ha in w.drawn_ha]
     seconds = [s for w in walked for s in w.seconds]
     agree = [taxonomy.agrees(a.call.crop or "", str(w.label)) for w, a in decided if w.label]
-    measured = np.array([ratio for ratio, _, _ in errors])
+    measured, true_ha = np.array([ratio for ratio, _, _ in errors]), np.array([true for _, true, _ in errors])
     return {
         "parcels": len(walked) + len(no_plots),
         "decided": len(decided),
@@ -126,6 +126,8 @@ def _figures(walked: list[_Walked], no_plots: list[PlotError]) -> dict[str, Any]
         "area_median_abs_error": _median(np.abs(measured - 1)),
         "area_median_abs_error_interval_90": _bootstrap(np.abs(measured - 1), np.median),
         "area_median_abs_error_of_the_drawing_itself": _median(np.abs(np.array(drawn) - 1)),
+        "area_median_abs_error_below_half_ha": _median(np.abs(measured - 1)[true_ha < 0.5]),
+        "area_median_abs_error_from_half_ha": _median(np.abs(measured - 1)[true_ha >= 0.5]),
         "area_bias": _median(measured - 1),
         "area_interval_coverage_80": _mean([i.p10 <= true <= i.p90 for _, true, i in errors]),
         "seconds_per_plot_median": _median(np.array(seconds)),
