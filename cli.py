@@ -49,6 +49,8 @@ class _Refuse:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         from greattit.errors import GreatTitError
 
+        if isinstance(error, OSError) and error.filename:
+            error = GreatTitError(str(error.strerror), subject=str(error.filename), remedy="name another place")
         if isinstance(error, GreatTitError):
             typer.secho(f"greattit: {error}", err=True, fg=typer.colors.RED)
             raise typer.Exit(2) from error

@@ -9,7 +9,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from greattit import __version__
+from greattit import __version__, policy
+from greattit.errors import PolicyError
 from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
 from greattit.tiles.catalogue import Catalogue
@@ -43,8 +44,12 @@ def appraise(
 
     `source` is an opened catalogue, or the cube that `season` read from it. `live_debt` [the region's currency] is what
     the plot already carries. `region` overrides the place found from the plot. `drawing` says how the plot was drawn.
-    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`, `TilesError`.
+    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`,
+    `TilesError` and `PolicyError` (no such region).
     """
+    if region is not None and region not in policy.load("regions").tree:
+        known = ", ".join(policy.load("regions").tree)
+        raise PolicyError("there is no such region", subject=region, remedy=f"name one of {known}, or none")
     with one_thread():
         return _walk(source, plot, day, live_debt, region, drawing, _Laps(clock))
 
@@ -58,7 +63,7 @@ def _walk(
     drawing: Drawing,
     lap: _Laps,
 ) -> Appraisal:
-    from greattit import credit, crops, growth, plots, policy, series, value, yields
+    from greattit import credit, crops, growth, plots, series, value, yields
     from greattit.policy.places import crop_shares, region_at
 
     cube = lap("tiles", season, source, plot, day) if isinstance(source, Catalogue) else source

@@ -12,6 +12,7 @@ from conftest import ROOT
 
 COMMANDS = ["", "appraise", "demo", "county", "serve", "simulate", "train crops", "train vigour", "evaluate crops"]
 COMMANDS += ["evaluate walk"]
+DEMO = ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson"]
 
 
 def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -48,6 +49,8 @@ def reference() -> str:
             ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson", "--live-debt", "much"],
             "much",
         ),
+        ([*DEMO, "--day", "2023-08-20", "--region", "atlantis"], "atlantis"),
+        ([*DEMO, "--day", "2023-08-20", "--out", "README.md"], "README.md"),
         (["evaluate", "crops", "nowhere"], "nowhere"),
         (["evaluate", "walk", "nowhere"], "nowhere"),
         (["train", "vigour", "--data", "nowhere"], "nowhere"),
