@@ -66,6 +66,11 @@ def test_a_road_inside_the_drawing_is_cut_away(cube: Cube) -> None:
     assert segment.cut_away["water, road or building"] > 0.2
 
 
+def test_what_lies_outside_the_tiles_is_said(cube: Cube) -> None:
+    segment = cut(plot_of(box(450, 250, 750, 350)), cube)
+    assert segment.cut_away["land outside the tiles"] == pytest.approx(1.5, abs=0.02)  # the tiles end at 600 m
+
+
 def test_where_nothing_was_seen_the_drawing_stands_and_the_interval_is_wide(cube: Cube) -> None:
     dark = cube.copy(deep=True)
     dark["clear"].values[:] = False

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SHARPNESS = 80.0
 """How strongly the edges choose among the fields that a drawing could mean: weight = exp(this x mean edge rank)."""
 
+PIXEL_HA = 0.01
+"""Ground of one pixel of the cube [ha]."""
+
 LIKELY = 40
 """At most this many of them are kept."""
 
@@ -47,6 +50,7 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
     inside = coverage([drawn], cube).toarray()[0].reshape(cube.sizes["y"], cube.sizes["x"])
     if not (inside > 0).any():
         raise PlotPlaceError("lies outside the tiles", subject=plot.id, remedy="draw a plot inside the tiles")
+    seen = np.isfinite(cube["B04"].values).any(axis=0)
     season = season_of(cube)
     if season is None:
         field, doubt = drawn, float(np.std(np.linspace(*drawing.scale, 9) ** -2))
@@ -54,7 +58,7 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
         prior, usual, doubt = _fitted(drawn, drawing, season, cube)
         barren = never_green(cube, inside)
         if drawing.evidence:
-            member = smoothed(evidence(season, prior, drawing.evidence), season) * ~barren
+            member = smoothed(evidence(season, prior, drawing.evidence), season) * (seen & ~barren)
             field = _outline(member, drawn, cube) or usual
         else:
             field = usual.difference(_squares(barren & (inside > 0), cube))
@@ -63,13 +67,14 @@ def cut(plot: Plot, cube: Cube, *, drawing: Drawing = SLOPPY) -> Segment:
     area = field.area / 1e4 * scale
     spread = 1.2816 * math.hypot(field.length * EDGE_ERROR_M / 1e4, doubt * area)
     away = drawn.difference(field).area / 1e4 * scale
+    outside = max(plot.area_ha - float(inside[seen].sum()) * PIXEL_HA * scale, 0.0)
     return Segment(
         plot_id=plot.id,
         coverage=share,
         area_ha=Interval(max(area - spread, 0.0), area, area + spread, "ha"),
         drawn_ha=plot.area_ha,
         outline=project(field, cube.attrs["crs"], "EPSG:4326"),
-        cut_away=_causes(inside, share, cube, away),
+        cut_away=_causes(inside, share, cube, max(away - outside, 0.0)) | _outside(outside, plot.area_ha),
         added_ha=field.difference(drawn).area / 1e4 * scale,
     )
 
@@ -149,6 +154,11 @@ def _outline(member: NDArray[np.float64], drawn: BaseGeometry, cube: Cube) -> Ba
     if largest <= 0.0:
         return None
     return unary_union([shape for inner, shape in parts if inner >= 0.2 * largest])
+
+
+def _outside(hectares: float, drawn_ha: float) -> dict[str, float]:
+    """Name what of the drawing lies outside the tiles [ha], from a hundredth of it on."""
+    return {"land outside the tiles": hectares} if hectares >= 0.01 * drawn_ha else {}
 
 
 def _causes(inside: NDArray[Any], share: NDArray[Any], cube: Cube, away_ha: float) -> dict[str, float]:

@@ -132,7 +132,7 @@ const zh = {
   comma: "，",
   stop: "",
   part: "{cause} {ha} 公顷",
-  parts: { "mixed border": "混合边界", "other land": "其他土地", "water, road or building": "水面、道路或建筑" },
+  parts: { "mixed border": "混合边界", "other land": "其他土地", "water, road or building": "水面、道路或建筑", "land outside the tiles": "影像范围之外" },
   harvest: "收成",
   harvestKg: "约 {mid} 吨/公顷",
   harvestRange: "十次中有八次在 {low} 至 {high} 吨/公顷之间",
