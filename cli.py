@@ -30,7 +30,7 @@ Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Nothing seen 
 OptionalDay = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the appraisal; default: the last look.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else (a list for a file of several plots).")]
 DataRoot = Annotated[
     Path, typer.Option("--data", help="Folder that holds series/NAME/ (samples.parquet, series.parquet).")
 ]
@@ -152,7 +152,7 @@ def appraise(
                 from greattit import report
 
                 made = report.draw(result, cube, out if len(drawn) == 1 else out / str(one.id), record=found[-1])
-                typer.echo(f"\n  wrote {made.png} and {made.html}", err=as_json)
+                typer.echo(f"\n  wrote {made.png}, {made.html} and {made.json}", err=as_json)
         if as_json:
             typer.echo(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
 
@@ -199,10 +199,11 @@ def county(
 def serve(
     tiles: Annotated[Path | None, typer.Argument(help="Catalogue folder; default: the sample tiles.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    day: OptionalDay = None,
-) -> None:
-    """Serve the farmer's page: a map on which a field is circled and its line appears."""
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Default: the last look; on the sample tiles 2023-08-20."""Serve the farmer's page: a map on which a field is circled and its line appears."""
     import uvicorn
 
     with _Refuse():

@@ -98,7 +98,21 @@ def damage_json(home: Path) -> None:
     next(home.glob("*.json")).write_text('{"type": "Feature", "id"')
 
 
-DAMAGES = [damage_truncated, damage_size, damage_nodata, damage_band_file, damage_band_entry, damage_item, damage_json]
+def damage_type(home: Path) -> None:
+    item = next(home.glob("*.json"))
+    item.write_text(item.read_text().replace('"Feature"', '"Banana"'))
+
+
+DAMAGES = [
+    damage_type,
+    damage_truncated,
+    damage_size,
+    damage_nodata,
+    damage_band_file,
+    damage_band_entry,
+    damage_item,
+    damage_json,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: d.__name__)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greattit.county.record import County
 from greattit.county.rows import Row, row_of, row_of_error
-from greattit.errors import GreatTitError, PlotFileError
+from greattit.errors import GreatTitError, PlotFileError, TilesError
 from greattit.plots import Problem, load_checked
 from greattit.plots.drawing import SURVEYED, Drawing
 from greattit.types import Plot
@@ -70,6 +70,20 @@ class TilesWalk:
             self.simulated, self.attribution = self._catalogue.simulated, self._catalogue.attribution
         return self._catalogue
 
+    def check(self) -> Catalogue:
+        """Return the catalogue when the walk can be made at all; raise `TilesError` or `ModelError` when it cannot."""
+        from greattit.crops import model, model_folder
+
+        catalogue = self.open()
+        if not catalogue.between(date(self.day.year, 1, 1), self.day):
+            raise TilesError(
+                f"has no scene of {self.day.year} up to {self.day}",
+                subject=str(self.folder),
+                remedy=f"name a day from {catalogue.first_day} to {catalogue.last_day}",
+            )
+        model.load(model_folder())
+        return catalogue
+
     def __call__(self, plot: Plot) -> Appraisal:
         """Appraise one plot."""
         from greattit.appraisal import appraise
@@ -104,7 +118,7 @@ def appraise_all(
     near = None
     if walk is None:
         walk = TilesWalk(Path(catalogue), day, region, drawing, live_debts or {})
-        near = walk.open().bounds
+        near = walk.check().bounds
     good, bad = _plots(plots, near)
     rows = _place(_run(walk, good, day, max(1, workers), progress or _silent), good, bad, day)
     return _write(rows, walk, day, out, overwrite)

@@ -55,9 +55,10 @@ def area(case: Case) -> list[Reason]:
     if not (lendable > 0.0 and measured.p10 > 0.0 and math.isfinite(lendable)):
         return refusal("no_area", "The area of the field could not be measured inside the drawing.")
     less = "; ".join(f"{ha:.2f} ha of {cause} left out" for cause, ha in case.segment.cut_away.items() if ha >= 0.005)
+    more = f"; {added:.2f} ha along its edge added" if (added := case.segment.added_ha) >= 0.005 else ""
     text = (
         f"You drew {drawn:.2f} ha; the satellite measures {measured.p50:.2f} ha "
-        f"({measured.p10:.2f} to {measured.p90:.2f}){', with ' + less if less else ''}; {lendable:.2f} ha count."
+        f"({measured.p10:.2f} to {measured.p90:.2f}){', with ' + less if less else ''}{more}; {lendable:.2f} ha count."
     )
     return [Reason("area", text, "lowers" if lendable < drawn else "informs")]
 
@@ -144,6 +145,9 @@ def season(case: Case) -> list[Reason]:
         return refusal("no_yield", f"When {called(name)} is harvested here stands in no calendar of ours.")
     if season_of(name, region=case.region, day=case.day, late_days=late) is None:
         return refusal("season_over", f"On {case.day} the season of {called(name)} is over and the next has not begun.")
+    if case.growth.stage == "harvested":
+        text = f"The field looks harvested since {case.growth.end}; the line rests on what was brought in."
+        return [Reason("harvested", text, "informs")]
     return []
 
 
@@ -172,9 +176,11 @@ def price(case: Case) -> list[Reason]:
         return refusal("no_price", f"There is no price for {called(case.call.crop or '')} in {where}.")
     if not (math.isfinite(worth.money.p10) and math.isfinite(worth.money.p50)):
         return refusal("no_yield", "The value of the harvest cannot be reckoned from what was seen.")
+    expected = next(one.kg_ha.p50 for one in case.yields if one.crop == worth.crop)
     text = (
-        f"At {at.price.value} {at.price.unit} for {called(worth.crop)} (since {at.price.since}) the harvest is worth "
-        f"{worth.money.p50:,.0f} {worth.currency}; nine times in ten more than {worth.money.p10:,.0f}."
+        f"With {expected:,.0f} kg/ha of {called(worth.crop)} at {at.price.value} {at.price.unit} "
+        f"(since {at.price.since}) the harvest is worth {worth.money.p50:,.0f} {worth.currency}; "
+        f"nine times in ten more than {worth.money.p10:,.0f}."
     )
     return [Reason("price", text, "informs")]
 

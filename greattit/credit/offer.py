@@ -89,7 +89,7 @@ def _line(case: Case, worth: Worth, live_debt: Decimal, reasons: list[Reason]) -
 def _owed(live_debt: Decimal, money: str) -> Reason:
     if live_debt:
         return Reason("live_debt", f"{live_debt:,f} {money} that is owed already is taken off.", "lowers")
-    return Reason("live_debt", "Nothing is owed on this field yet.", "informs")
+    return Reason("live_debt", "No debt on this field was handed in.", "informs")
 
 
 def _need(case: Case, money: str) -> tuple[Decimal, tuple[Figure, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greattit import policy, shipped
+from greattit.crops import taxonomy
 from greattit.types import CropCall, Series
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def judge(
     elif float(log_sum_exp(logits)) < card.energy:
         why = "not a known crop: the season is unlike anything the model was trained on"
     elif certainty < card.certainty:
-        why = f"uncertain: the best guess, {card.classes[best]}, has {certainty:.2f}, needed are {card.certainty:.2f}"
+        guess = taxonomy.name(card.classes[best])
+        why = f"uncertain: the best guess is {guess}, {certainty:.0%} sure; {card.certainty:.0%} is needed"
     return CropCall(
         probabilities={name: float(chance) for name, chance in zip(card.classes, chances, strict=True)},
         crop=None if why else card.classes[best],

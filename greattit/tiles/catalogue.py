@@ -87,6 +87,11 @@ class Catalogue:
         return tuple(s for s in self.scenes if s.sensor == sensor and first <= s.when.date() <= last)
 
     @property
+    def first_day(self) -> date:
+        """Day of the first optical look."""
+        return min(s.when.date() for s in self.scenes if s.sensor == "s2")
+
+    @property
     def last_day(self) -> date:
         """Day of the last optical look."""
         return max(s.when.date() for s in self.scenes if s.sensor == "s2")
@@ -201,7 +206,10 @@ def _scene(file: Path) -> Scene | None:
     """Read one item; None when it is of neither sensor (an item of masks, thumbnails, ...)."""
     import pystac
 
-    item = pystac.Item.from_dict(json.loads(file.read_text("utf-8")), preserve_dict=False)
+    try:
+        item = pystac.Item.from_dict(json.loads(file.read_text("utf-8")), preserve_dict=False)
+    except (pystac.STACError, pystac.STACTypeError) as error:
+        raise SceneError("its item file is no STAC item", subject=file.stem) from error
     assets = {}
     for key, asset in item.assets.items():
         if key in _NAMES:

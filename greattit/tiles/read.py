@@ -82,7 +82,9 @@ def read(
     optical = catalogue.between(since, until)
     if not optical:
         raise TilesError(
-            f"has no Sentinel-2 scene from {since} to {until}", subject=catalogue.root, remedy="name another day"
+            f"has no Sentinel-2 scene from {since} to {until}",
+            subject=catalogue.root,
+            remedy=f"name a day from {catalogue.first_day} to {catalogue.last_day}",
         )
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         grid = _grid(catalogue, optical, geometry, margin_m)
