@@ -202,8 +202,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     day: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], help="Default: the last look; on the sample tiles 2023-08-20."""Serve the farmer's page: a map on which a field is circled and its line appears."""
+        typer.Option(formats=["%Y-%m-%d"], help="Default: the last look; on the sample tiles 2023-08-20."),
+    ] = None,
+) -> None:
+    """Serve the farmer's page: a map on which a field is circled and its line appears."""
     import uvicorn
 
     with _Refuse():
