@@ -128,12 +128,15 @@ def appraise(
     with _Refuse():
         from greattit import appraisal, plots
         from greattit.plots.drawing import SLOPPY, SURVEYED
+        from greattit.plots.overlap import claimed_twice
         from greattit.tiles import open_catalogue
 
         debt = _money(live_debt)
         catalogue = open_catalogue(tiles)
         when = day.date() if day else catalogue.last_day
         drawn = plots.load(plot, near=catalogue.bounds)
+        for twice in claimed_twice(drawn).values():
+            raise twice
         found = []
         for one in drawn:
             cube = appraisal.season(catalogue, one, when)

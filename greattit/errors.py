@@ -6,7 +6,8 @@
     |-- PlotError          a drawn plot or a plot file cannot be used          subject: the plot or file
     |   |-- PlotFileError  the file is not GeoJSON, is empty or is too large
     |   |-- PlotShapeError the geometry is not a field (NaN, too small, too large, not an area)
-    |   `-- PlotPlaceError the plot lies outside the tiles
+    |   |-- PlotPlaceError the plot lies outside the tiles
+    |   `-- PlotOverlapError the ground is claimed by another plot already
     |-- TilesError         a catalogue or scene cannot be read                 subject: the path or scene id
     |   |-- CatalogueError the folder is no STAC catalogue, or it is malformed
     |   `-- SceneError     one scene is damaged (the reader turns it into a warning and leaves the scene out)
@@ -59,6 +60,10 @@ class PlotShapeError(PlotError):
 
 class PlotPlaceError(PlotError):
     """The plot lies outside the tiles."""
+
+
+class PlotOverlapError(PlotError):
+    """The ground is claimed by another plot already."""
 
 
 class TilesError(GreatTitError):

@@ -69,5 +69,14 @@ def test_a_plot_outside_the_tiles_says_where_they_are(tmp_path: Path) -> None:
     assert done.returncode == 2 and "outside the tiles" in done.stderr
 
 
+def test_two_claims_on_the_same_ground_are_refused(tmp_path: Path) -> None:
+    drawn = json.loads((ROOT / "data" / "sample_tiles" / "demo_plot.geojson").read_text())
+    drawn = drawn["features"][0] if "features" in drawn else drawn
+    twice = {"type": "FeatureCollection", "features": [{**drawn, "id": "a"}, {**drawn, "id": "b"}]}
+    (tmp_path / "p.geojson").write_text(json.dumps(twice))
+    done = run("appraise", str(ROOT / "data" / "sample_tiles"), "--plot", str(tmp_path / "p.geojson"), cwd=tmp_path)
+    assert done.returncode == 2 and "plot a, which comes first" in done.stderr
+
+
 if __name__ == "__main__":
     (ROOT / "docs" / "cli.md").write_text(reference(), "utf-8")

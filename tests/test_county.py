@@ -244,6 +244,14 @@ def test_swapped_parcels_are_put_right_where_the_tiles_show_it(sample_tiles: Pat
     assert "put in order" in row["determination:details"] and float(row["lat"]) > 50
 
 
+def test_the_same_ground_gets_no_second_line(sample_tiles: Path, tmp_path: Path) -> None:
+    one = json.loads((sample_tiles / "plots.geojson").read_text())["features"][0]
+    twice = {"type": "FeatureCollection", "features": [one, {**one, "id": "again"}]}
+    first, second = table(appraise_all(sample_tiles, twice, date(2023, 8, 20), tmp_path / "out").csv)
+    assert first["refused"] != "already_claimed" and first["looks"]
+    assert second["id"] == "again" and second["refused"] == "already_claimed" and "comes first" in second["reason"]
+
+
 def test_a_plot_past_the_tiles_is_a_row(sample_tiles: Path, tmp_path: Path) -> None:
     county = appraise_all(sample_tiles, feature("far", 0), date(2023, 8, 1), tmp_path / "out")
     (row,) = table(county.csv)

@@ -8,7 +8,15 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from greattit.errors import GreatTitError, ModelError, PlotError, PlotPlaceError, PolicyError, TilesError
+from greattit.errors import (
+    GreatTitError,
+    ModelError,
+    PlotError,
+    PlotOverlapError,
+    PlotPlaceError,
+    PolicyError,
+    TilesError,
+)
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
 ERRORS = (
     (PlotPlaceError, "outside_tiles"),
+    (PlotOverlapError, "already_claimed"),
     (PlotError, "no_plot"),
     (TilesError, "no_tiles"),
     (PolicyError, "no_rule"),

@@ -20,6 +20,7 @@ from greattit.county.rows import Row, row_of, row_of_error
 from greattit.errors import GreatTitError, PlotFileError, TilesError
 from greattit.plots import Problem, load_checked
 from greattit.plots.drawing import SURVEYED, Drawing
+from greattit.plots.overlap import claimed_twice
 from greattit.types import Plot
 
 if TYPE_CHECKING:
@@ -120,7 +121,12 @@ def appraise_all(
         walk = TilesWalk(Path(catalogue), day, region, drawing, live_debts or {})
         near = walk.check().bounds
     good, bad = _plots(plots, near)
-    rows = _place(_run(walk, good, day, max(1, workers), progress or _silent), good, bad, day)
+    claimed = claimed_twice(good)
+    free = [number for number in range(len(good)) if number not in claimed]
+    done = _run(walk, [good[number] for number in free], day, max(1, workers), progress or _silent)
+    placed = {free[number]: row for number, row in done.items()}
+    placed |= {number: row_of_error(good[number].id, good[number], day, error) for number, error in claimed.items()}
+    rows = _place(placed, good, bad, day)
     return _write(rows, walk, day, out, overwrite)
 
 
