@@ -96,7 +96,7 @@ def summary(rows: Sequence[Row], county: County, day: date, *, simulated: bool, 
         template("summary.html.j2", "greattit.county").render(
             county=county,
             day=words.day(day),
-            sums=[words.money(total.quantize(Decimal("0.01")), currency) for currency, total in county.lines.items()],
+            sums=[words.money(total, currency) for currency, total in county.lines.items()],
             words=words,
             shapes=shapes,
             width=WIDTH,

@@ -79,8 +79,8 @@ def _basis(crop: str, region: str, mean: policy.Decided, vigour: float, undamage
     table = mean.path.split("/")[-2]
     what = crop if table == crop else f"{crop} (as {table})"
     return (
-        f"Mean yield of {what.replace('_', ' ')} in {places.name(region, day=day)}, {mean.value} kg/ha in force since "
-        f"{mean.since}, times vigour {vigour:.2f} and undamaged share {undamaged:.2f}"
+        f"Mean yield of {what.replace('_', ' ')} in {places.name(region, day=day)}, {mean.value:,.0f} kg/ha in force "
+        f"since {mean.since}, times vigour {vigour:.2f} and undamaged share {undamaged:.2f}"
     )
 
 
