@@ -37,7 +37,7 @@ def main() -> None:
     folder = shipped.path("data/sample_tiles")
     catalogue = open_catalogue(folder)
     plot = plots.load(folder / "demo_plot.geojson")[0]
-    files = [a.path for s in catalogue.between(date(DAY.year, 1, 1), DAY) for a in s.assets.values()]
+    files = [a.href for s in catalogue.between(date(DAY.year, 1, 1), DAY) for a in s.assets.values()]
 
     def decode() -> None:
         for path in files:

@@ -13,7 +13,7 @@ from greattit import __version__, policy
 from greattit.errors import PolicyError
 from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
-from greattit.tiles.catalogue import Catalogue
+from greattit.tiles.scene import Catalogue
 from greattit.types import Appraisal, CropCall, MadeWith, Plot
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from greattit.errors import DatasetError, GreatTitError, PlotError
 from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
 from greattit.plots.drawing import SLOPPY, SURVEYED, draw_sloppily
-from greattit.tiles.catalogue import Catalogue
+from greattit.tiles.scene import Catalogue
 from greattit.types import Appraisal, Plot
 
 

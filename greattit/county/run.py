@@ -26,7 +26,7 @@ from greattit.types import Plot
 if TYPE_CHECKING:
     from greattit.plots.load import Source
     from greattit.plots.mend import Bbox
-    from greattit.tiles.catalogue import Catalogue
+    from greattit.tiles.scene import Catalogue
     from greattit.types import Appraisal
 
 Progress = Callable[[int, int], None]

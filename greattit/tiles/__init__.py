@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from greattit.tiles.catalogue import Asset, Catalogue, Scene, open_catalogue
+from greattit.tiles.catalogue import open_catalogue
 from greattit.tiles.read import CLEAR_CLASSES, read
+from greattit.tiles.scene import Asset, Catalogue, Scene
 
 __all__ = ["CLEAR_CLASSES", "Asset", "Catalogue", "Scene", "open_catalogue", "read"]

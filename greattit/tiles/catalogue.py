@@ -4,97 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from greattit.errors import CatalogueError, SceneError
-
-ASSETS = {
-    "blue": "B02",
-    "green": "B03",
-    "red": "B04",
-    "rededge1": "B05",
-    "rededge2": "B06",
-    "rededge3": "B07",
-    "nir": "B08",
-    "nir08": "B8A",
-    "swir16": "B11",
-    "swir22": "B12",
-    "scl": "scl",
-    "vv": "VV",
-    "vh": "VH",
-}
-"""Earth Search v1 asset key -> name in the house; for raw Sentinel-2 the band name itself is accepted too."""
-
-_NAMES = {**ASSETS, **{name: name for name in ASSETS.values()}}
-
-
-@dataclass(frozen=True)
-class Asset:
-    """One band's file."""
-
-    path: str
-    """absolute path of the GeoTIFF"""
-    scale: float
-    """value = count * scale + offset"""
-    offset: float
-    """see `scale`"""
-    nodata: float | None
-    """the count that means "not seen"; None when the item does not say"""
-    shape: tuple[int, int] | None
-    """(rows, columns) that the item promises; None when it does not say"""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One acquisition."""
-
-    id: str
-    """the item's id"""
-    when: datetime
-    """time of acquisition, UTC"""
-    sensor: str
-    """"s2" or "s1" """
-    bbox: tuple[float, float, float, float]
-    """west, south, east, north [deg]"""
-    assets: Mapping[str, Asset]
-    """by band name of the house"""
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """All scenes of one folder, in order of time."""
-
-    root: str
-    """the folder"""
-    title: str
-    """what the catalogue calls itself"""
-    scenes: tuple[Scene, ...]
-    """sorted by time, then id"""
-    bounds: tuple[float, float, float, float]
-    """west, south, east, north of all scenes [deg]"""
-    simulated: bool
-    """True when the tiles are made, not observed"""
-    attribution: str
-    """who is to be named"""
-    warnings: tuple[str, ...]
-    """items left out and why"""
-
-    def between(self, first: date, last: date, sensor: str = "s2") -> tuple[Scene, ...]:
-        """Return the scenes of one sensor from `first` to `last`, both days included."""
-        return tuple(s for s in self.scenes if s.sensor == sensor and first <= s.when.date() <= last)
-
-    @property
-    def first_day(self) -> date:
-        """Day of the first optical look."""
-        return min(s.when.date() for s in self.scenes if s.sensor == "s2")
-
-    @property
-    def last_day(self) -> date:
-        """Day of the last optical look."""
-        return max(s.when.date() for s in self.scenes if s.sensor == "s2")
+from greattit.tiles.scene import ASSETS, NAMES, Asset, Catalogue, Scene
 
 
 def open_catalogue(folder: Path | str) -> Catalogue:
@@ -212,8 +128,8 @@ def _scene(file: Path) -> Scene | None:
         raise SceneError("its item file is no STAC item", subject=file.stem) from error
     assets = {}
     for key, asset in item.assets.items():
-        if key in _NAMES:
-            assets[_NAMES[key]] = _asset(file, key, asset.to_dict(), item.properties)
+        if key in NAMES:
+            assets[NAMES[key]] = _asset(file, key, asset.to_dict(), item.properties)
     if "VV" in assets or "VH" in assets:
         sensor = "s1"
     elif {"B04", "B08", "scl"} <= set(assets):
@@ -239,7 +155,7 @@ def _asset(file: Path, key: str, asset: Mapping[str, Any], properties: Mapping[s
     band = {**(asset.get("bands") or [{}])[0], **asset, **(asset.get("raster:bands") or [{}])[0]}
     scale = float(band.get("scale", band.get("raster:scale", 1.0)))
     offset = float(band.get("offset", band.get("raster:offset", 0.0)))
-    if properties.get("earthsearch:boa_offset_applied") and _NAMES[key].startswith("B"):
+    if properties.get("earthsearch:boa_offset_applied") and NAMES[key].startswith("B"):
         offset = 0.0  # Earth Search v1 has then already taken the 1000 counts away, and still lists the offset
     shape = asset.get("proj:shape") or properties.get("proj:shape")
     size = (int(shape[0]), int(shape[1])) if shape else None

@@ -22,8 +22,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from greattit.errors import PlotPlaceError, SceneError, TilesError
-from greattit.tiles.catalogue import Asset, Catalogue, Scene
 from greattit.tiles.raster import Raster, open_raster
+from greattit.tiles.scene import Asset, Catalogue, Scene
 from greattit.types import BANDS, SAR
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _grid(catalogue: Catalogue, scenes: Iterable[Scene], geometry: BaseGeometry,
     ]
     for scene in holding:
         try:
-            with rasterio.open(scene.assets["B04"].path) as source:
+            with rasterio.open(scene.assets["B04"].href) as source:
                 crs, own, extent = source.crs, source.transform, source.bounds
         except (RasterioError, OSError):
             continue
@@ -213,7 +213,7 @@ def _read_scene(scene: Scene, grid: _Grid) -> dict[str, NDArray[Any]]:
 def _read_band(scene: Scene, name: str, asset: Asset, grid: _Grid) -> NDArray[np.float32]:
     """Read one band on the grid: reflectance or dB with NaN where there is no data; classes for `scl`."""
     try:
-        raster = open_raster(asset.path)
+        raster = open_raster(asset.href)
         if asset.shape and raster.shape != asset.shape:
             raise SceneError(
                 "{} is {} x {} px, its item says {} x {}".format(name, *raster.shape, *asset.shape), subject=scene.id
@@ -223,10 +223,10 @@ def _read_band(scene: Scene, name: str, asset: Asset, grid: _Grid) -> NDArray[np
         counts = _counts(raster, grid, nodata)
     except (RasterioError, OSError) as error:
         missing = "is missing" if "No such file" in str(error) else f"cannot be read ({str(error).splitlines()[0]})"
-        raise SceneError(f"{name} {missing.replace(asset.path, 'its file')}", subject=scene.id) from error
+        raise SceneError(f"{name} {missing.replace(asset.href, 'its file')}", subject=scene.id) from error
     if name == "scl":
         return counts
-    values = counts * np.float32(asset.scale) + np.float32(asset.offset)
+    values = counts * np.float32(asset.scale) + np.float32(asset.offset or 0.0)
     if not math.isnan(nodata):
         values[counts == np.float32(nodata)] = np.nan
     return values

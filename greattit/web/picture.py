@@ -74,7 +74,7 @@ class Picture:
 
 def _version(scenes: Iterable[Scene]) -> str:
     """Name the picture by its files, their sizes and times: a browser's old tiles must not outlive new ones."""
-    files = [Path(scene.assets[band].path) for scene in scenes for band in COLOURS]
+    files = [Path(scene.assets[band].href) for scene in scenes for band in COLOURS]
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:12]
 
@@ -95,7 +95,7 @@ def _reflectance(scene: Scene, z: int, x: int, y: int) -> NDArray[np.float32] | 
     for name in COLOURS:
         asset = scene.assets[name]
         try:
-            with warnings.catch_warnings(), Reader(asset.path) as reader:
+            with warnings.catch_warnings(), Reader(asset.href) as reader:
                 warnings.simplefilter("ignore")
                 image = reader.tile(x, y, z, tilesize=SIZE, resampling_method="cubic", reproject_method="cubic").array
         except TileOutsideBounds:
@@ -142,7 +142,7 @@ def _thumbnail(asset: Asset, resampling: str, side: int = 96) -> NDArray[Any]:
     from rasterio.errors import RasterioError
 
     try:
-        with rasterio.open(asset.path) as file:
+        with rasterio.open(asset.href) as file:
             pixels: NDArray[Any] = file.read(1, out_shape=(side, side), resampling=Resampling[resampling])
             return pixels
     except RasterioError as error:
