@@ -130,7 +130,7 @@ def _clear_share(scene: Scene) -> float:
     except OSError:
         return 0.0
     blue = scene.assets["B02"]
-    dim = colours[-1].astype(np.float32) * blue.scale + blue.offset < _CLOUDY_BLUE
+    dim = colours[-1].astype(np.float32) * blue.scale + (blue.offset or 0.0) < _CLOUDY_BLUE
     seen = np.logical_and.reduce([band > 0 for band in colours])
     return float(np.mean(np.isin(classes, list(CLEAR_CLASSES)) & dim & seen))
 
