@@ -5,5 +5,6 @@ from __future__ import annotations
 from greattit.tiles.catalogue import open_catalogue
 from greattit.tiles.read import CLEAR_CLASSES, read
 from greattit.tiles.scene import Asset, Catalogue, Scene
+from greattit.tiles.sources import Options, open_source
 
-__all__ = ["CLEAR_CLASSES", "Asset", "Catalogue", "Scene", "open_catalogue", "read"]
+__all__ = ["CLEAR_CLASSES", "Asset", "Catalogue", "Options", "Scene", "open_catalogue", "open_source", "read"]

@@ -1,49 +1,79 @@
-"""Static STAC catalogues of per-band GeoTIFFs with Earth Search asset keys, read into plain records."""
+"""Static STAC catalogues, in a folder or on the web, read into plain records."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from greattit.errors import CatalogueError, SceneError
-from greattit.tiles.scene import ASSETS, NAMES, Asset, Catalogue, Scene
+from greattit.tiles.hrefs import Folder, Place
+from greattit.tiles.item import scene_from
+from greattit.tiles.providers import Provider, anything
+from greattit.tiles.scene import ASSETS, Catalogue, Scene
+
+MAX_LINKS = 100_000
+"""Links of one catalogue that are followed; more is refused, so that a reading ends."""
+
+TOPS = ("catalog.json", "collection.json")
+"""Names of a catalogue's first file."""
+
+MALFORMED = (SceneError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+"""What reading a malformed item can raise."""
 
 
 def open_catalogue(folder: Path | str) -> Catalogue:
     """Read the catalogue in `folder` (`catalog.json` or `collection.json`); no pixel is touched.
 
-    Items that are missing or malformed are left out and named in `warnings`. Raises `CatalogueError` when there is no
-    catalogue or no usable optical scene.
+    Items that are missing, malformed or not believable are left out and named in `warnings`. Raises `CatalogueError`
+    when there is no catalogue or no usable optical scene.
     """
     root = Path(folder).resolve()
-    top = next((root / name for name in ("catalog.json", "collection.json") if (root / name).is_file()), None)
+    top = next((root / name for name in TOPS if (root / name).is_file()), None)
     if top is None:
         raise CatalogueError(
             "there is no catalog.json or collection.json",
             subject=str(folder),
             remedy="name the folder of a static STAC catalogue",
         )
-    warnings: list[str] = []
-    nodes: list[dict[str, Any]] = []
-    scenes = _one_each(sorted(_walk(top, nodes, warnings, frozenset()), key=lambda s: (s.when, s.id)), warnings)
-    if not any(s.sensor == "s2" for s in scenes):
+    found = walk(str(top), Folder(root), anything())
+    return gathered(str(root), found, sensors=("s2",), title=root.name)
+
+
+@dataclass
+class Found:
+    """What a source held, before it is put in order."""
+
+    scenes: list[Scene] = field(default_factory=list)
+    """in any order"""
+    warnings: list[str] = field(default_factory=list)
+    """what was left out and why"""
+    nodes: list[Mapping[str, Any]] = field(default_factory=list)
+    """the catalogue and its collections, the top one first"""
+    attribution: str = ""
+    """who is to be named, where the source's entry says it"""
+
+
+def gathered(root: str, found: Found, *, sensors: tuple[str, ...], title: str = "") -> Catalogue:
+    """Put scenes in order and check that there is one; raise `CatalogueError` when not."""
+    scenes = _one_each(sorted(found.scenes, key=lambda s: (s.when, s.id)), found.warnings)
+    if not any(s.sensor in sensors for s in scenes):
+        name = "Sentinel-2" if "s2" in sensors else "Sentinel-1"
         raise CatalogueError(
-            "has no usable Sentinel-2 scene", subject=str(folder), remedy="; ".join(warnings[:3]) or "add items"
+            f"has no usable {name} scene", subject=root, remedy="; ".join(found.warnings[:3]) or "add items"
         )
-    scenes = _complete(scenes, warnings)
+    scenes = _complete(scenes, found.warnings)
     boxes = list(zip(*(s.bbox for s in scenes), strict=True))
+    top = found.nodes[0] if found.nodes else {}
     return Catalogue(
-        root=str(root),
-        title=str(nodes[0].get("title") or nodes[0].get("id") or root.name),
+        root=root,
+        title=str(top.get("title") or top.get("id") or title),
         scenes=tuple(scenes),
         bounds=(min(boxes[0]), min(boxes[1]), max(boxes[2]), max(boxes[3])),
-        simulated=any(bool(node.get("greattit:simulated")) for node in nodes),
-        attribution=_attribution(nodes),
-        warnings=tuple(warnings),
+        simulated=any(bool(node.get("greattit:simulated")) for node in found.nodes),
+        attribution=found.attribution or _attribution(found.nodes),
+        warnings=tuple(found.warnings),
     )
 
 
@@ -73,42 +103,82 @@ def _complete(scenes: list[Scene], warnings: list[str]) -> list[Scene]:
     return kept
 
 
-def _attribution(nodes: list[dict[str, Any]]) -> str:
-    names = [p.get("name", "") for node in nodes for p in node.get("providers") or [] if isinstance(p, dict)]
+def _attribution(nodes: Iterable[Mapping[str, Any]]) -> str:
+    lists = [node.get("providers") for node in nodes]
+    names = [p.get("name", "") for listed in lists if isinstance(listed, list) for p in listed if isinstance(p, dict)]
     return "; ".join(dict.fromkeys(str(n) for n in names if n))
 
 
-def _walk(file: Path, nodes: list[dict[str, Any]], warnings: list[str], above: frozenset[Path]) -> Iterator[Scene]:
-    """Yield the scenes below one catalogue or collection file, collecting the nodes passed."""
+def walk(top: str, place: Place, provider: Provider) -> Found:
+    """Read the catalogue file `top` and all below it; raise `CatalogueError` when it cannot be read or never ends."""
+    found = Found(attribution=provider.attribution)
+    waiting, met, links = [top], {top}, 0
+    while waiting:
+        here = waiting.pop()
+        node = _node(here, place, found)
+        below = []
+        for kind, href in _links(node):
+            links += 1
+            if links > MAX_LINKS:
+                raise CatalogueError(
+                    f"has more than {MAX_LINKS:,} links", subject=top, remedy="name a collection or a part of it"
+                )
+            try:
+                target = place.join(here, href)
+            except SceneError as error:
+                found.warnings.append(f"link {href[:80]} left out: {error.what}")
+                continue
+            if kind == "item":
+                _take(target, place, provider, found)
+            elif target not in met:
+                met.add(target)
+                below.append(target)
+        waiting.extend(reversed(below))
+    return found
+
+
+def _node(where: str, place: Place, found: Found) -> Mapping[str, Any]:
+    """Read one catalogue or collection file; an empty one, and a warning, when it is not the top and cannot be read."""
     try:
-        node = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        if not nodes:
+        node = place.json(where)
+    except (SceneError, OSError, ValueError) as error:
+        if not found.nodes:
             raise CatalogueError(
-                f"cannot be read: {error}", subject=str(file), remedy="mend or replace the file"
+                f"cannot be read: {reason(error)}", subject=where, remedy="mend or replace the file"
             ) from error
-        warnings.append(f"collection {file.parent.name} left out: {_reason(error)}")
-        return
-    nodes.append(node if isinstance(node, dict) else {})
-    links = nodes[-1].get("links")
+        found.warnings.append(f"collection {named(where)} left out: {reason(error)}")
+        return {}
+    found.nodes.append(node if isinstance(node, dict) else {})
+    return found.nodes[-1]
+
+
+def _links(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    links = node.get("links")
     for link in links if isinstance(links, list) else []:
         kind, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
-        if kind not in ("child", "item") or not isinstance(href, str):
-            continue
-        target = (file.parent / href).resolve()
-        if kind == "child" and target not in above:
-            yield from _walk(target, nodes, warnings, above | {file.resolve()})
-        elif kind == "item":
-            try:
-                scene = _scene(target)
-            except (SceneError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                warnings.append(f"scene {target.stem} left out: {_reason(error)}")
-                continue
-            if scene is not None:
-                yield scene
+        if kind in ("child", "item") and isinstance(href, str):
+            yield kind, href
 
 
-def _reason(error: Exception) -> str:
+def _take(where: str, place: Place, provider: Provider, found: Found) -> None:
+    """Read one item; what is wrong with it becomes a warning."""
+    try:
+        scene = scene_from(place.json(where), place, where, provider)
+    except MALFORMED as error:
+        found.warnings.append(f"scene {named(where)} left out: {reason(error)}")
+        return
+    if scene is not None:
+        found.scenes.append(scene)
+
+
+def named(where: str) -> str:
+    """Return a short name for a file: its stem, or its folder's name when that says more."""
+    path = Path(where)
+    return path.parent.name if path.name in TOPS else path.stem
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words what is wrong with a file."""
     if isinstance(error, FileNotFoundError):
         return "its item file is missing"
     if isinstance(error, SceneError):
@@ -116,48 +186,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"its item file lacks {error}"
     return f"its item file cannot be read ({error})"
-
-
-def _scene(file: Path) -> Scene | None:
-    """Read one item; None when it is of neither sensor (an item of masks, thumbnails, ...)."""
-    import pystac
-
-    try:
-        item = pystac.Item.from_dict(json.loads(file.read_text("utf-8")), preserve_dict=False)
-    except (pystac.STACError, pystac.STACTypeError) as error:
-        raise SceneError("its item file is no STAC item", subject=file.stem) from error
-    assets = {}
-    for key, asset in item.assets.items():
-        if key in NAMES:
-            assets[NAMES[key]] = _asset(file, key, asset.to_dict(), item.properties)
-    if "VV" in assets or "VH" in assets:
-        sensor = "s1"
-    elif {"B04", "B08", "scl"} <= set(assets):
-        sensor = "s2"
-    elif any(name.startswith("B") for name in assets):
-        raise SceneError("missing band " + ", ".join(sorted({"B04", "B08", "scl"} - set(assets))), subject=item.id)
-    else:
-        return None
-    if item.datetime is None or item.bbox is None:
-        raise SceneError("it has no datetime or no bbox", subject=item.id)
-    when = item.datetime if item.datetime.tzinfo else item.datetime.replace(tzinfo=UTC)
-    west, south, east, north = (
-        float(v) for v in (item.bbox if len(item.bbox) == 4 else [item.bbox[i] for i in (0, 1, 3, 4)])
-    )
-    return Scene(item.id, when.astimezone(UTC), sensor, (west, south, east, north), assets)
-
-
-def _asset(file: Path, key: str, asset: Mapping[str, Any], properties: Mapping[str, Any]) -> Asset:
-    """Take path, scale and offset from the asset's own metadata (STAC 1.0 `raster:bands` or 1.1 `bands`)."""
-    href = str(asset["href"])
-    if "://" in href:
-        raise SceneError(f"asset {key} is remote ({href}); tiles are read from disk", subject=file.stem)
-    band = {**(asset.get("bands") or [{}])[0], **asset, **(asset.get("raster:bands") or [{}])[0]}
-    scale = float(band.get("scale", band.get("raster:scale", 1.0)))
-    offset = float(band.get("offset", band.get("raster:offset", 0.0)))
-    if properties.get("earthsearch:boa_offset_applied") and NAMES[key].startswith("B"):
-        offset = 0.0  # Earth Search v1 has then already taken the 1000 counts away, and still lists the offset
-    shape = asset.get("proj:shape") or properties.get("proj:shape")
-    size = (int(shape[0]), int(shape[1])) if shape else None
-    nodata = band.get("nodata", band.get("raster:nodata"))
-    return Asset(str((file.parent / href).resolve()), scale, offset, None if nodata is None else float(nodata), size)

@@ -44,7 +44,15 @@ class Asset:
     band: int = 1
     """number of the band inside its file, from 1"""
     quantity: str = "value"
-    """"value": reflectance, class or dB after scale and offset; "power": linear backscatter, to be turned into dB"""
+    """"value": reflectance, class or dB after scale and offset; "power": linear backscatter, to be turned into dB;
+    "amplitude": radar counts that nobody calibrated, which cannot be turned into dB"""
+    bytes: int | None = None
+    """size of the file [byte]; None when not said"""
+    access: str = ""
+    """what opens a remote raster, "KIND:COLLECTION", e.g. "planetary-computer:sentinel-2-l2a" (see `signing`); "" when
+    nothing is needed"""
+    doubtful: bool = False
+    """the source is known to state this `offset` wrongly at times: the pixels should be asked whether it fits"""
 
 
 @dataclass(frozen=True)

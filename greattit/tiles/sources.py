@@ -1,0 +1,178 @@
+"""One door to all sources of scenes: a name, an API, a catalogue, a folder of products or of GeoTIFFs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greattit.errors import CatalogueError, SceneError
+from greattit.tiles.catalogue import TOPS, Found, gathered, walk
+from greattit.tiles.hrefs import Folder
+from greattit.tiles.providers import Provider, anything, matching, providers
+from greattit.tiles.scene import Catalogue
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+    from greattit.tiles.remote import Site
+
+SENSORS = {"s2": "Sentinel-2", "s1": "Sentinel-1"}
+"""What can be asked for."""
+
+FAR_YEARS = 10
+"""A scene this many years after the last day asked for has a wrong datetime [a]."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is seldom said about a source."""
+
+    level: str | None = None
+    """"L2A" or "L1C"; None: L2A where there is any"""
+    pattern: str | None = None
+    """names of a folder's GeoTIFFs, e.g. "{date:%Y%m%d}_{band}.tif" (see `geotiffs`)"""
+    bands: tuple[str, ...] = ()
+    """order of the bands inside GeoTIFFs that hold several"""
+    sources: Path | None = None
+    """list of sources in the form of `sources.yaml`; None: the one that ships"""
+    attempts: int = 5
+    """how often a request that failed is made again"""
+    backoff_s: float = 0.5
+    """wait before the second attempt [s]; it doubles each time"""
+
+
+def open_source(
+    source: Path | str,
+    *,
+    area: BaseGeometry | None,
+    since: date,
+    until: date,
+    sensors: tuple[str, ...] = ("s2",),
+    options: Options | None = None,
+) -> Catalogue:
+    """List the scenes of `source` that touch `area` (EPSG:4326; None: all) from `since` to `until`, both included.
+
+    `source` is a name of `sources.yaml`, the URL of a STAC API or of a static catalogue, or a folder: a static
+    catalogue, Sentinel-2 products (`.SAFE`, one or many), or GeoTIFFs. No pixel is read. Items that are damaged or not
+    believable are named in `warnings`. Raises `CatalogueError` when the source cannot be read to its end, or holds
+    nothing of what was asked for.
+    """
+    unknown = set(sensors) - set(SENSORS)
+    if unknown or not sensors or since > until:
+        raise CatalogueError(
+            f"cannot list {', '.join(sorted(unknown)) or 'nothing'} from {since} to {until}",
+            subject=str(source),
+            remedy="sensors are s2 and s1; the first day comes first",
+        )
+    asked = Query(area, since, until, sensors, options or Options())
+    root, found, title = _found(source, asked)
+    _limit(found, asked, root)
+    return gathered(root, found, sensors=sensors, title=title)
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What is wanted of a source."""
+
+    area: BaseGeometry | None
+    """EPSG:4326; None: everywhere"""
+    since: date
+    """first day"""
+    until: date
+    """last day, included"""
+    sensors: tuple[str, ...]
+    """keys of SENSORS"""
+    options: Options
+    """the rest"""
+
+
+def _found(source: Path | str, asked: Query) -> tuple[str, Found, str]:
+    known = providers(asked.options.sources)
+    text = str(source)
+    if text in known:
+        return _from_web(known[text].url, known[text], asked)
+    if text.lower().startswith(("http://", "https://")):
+        return _from_web(text, matching(text, known), asked)
+    return _from_folder(Path(source), asked, sorted(known))
+
+
+def _from_web(url: str, provider: Provider, asked: Query) -> tuple[str, Found, str]:
+    from greattit.tiles.remote import Site
+
+    site = Site(url, s3=provider.s3, attempts=asked.options.attempts, backoff_s=asked.options.backoff_s)
+    top, node = _top(url, site)
+    links = node.get("links") if isinstance(node, dict) else None
+    kinds = {link.get("rel") for link in links if isinstance(link, dict)} if isinstance(links, list) else set()
+    if provider.name or "conformsTo" in node or kinds & {"search", "items"}:
+        from greattit.tiles.stac_api import search
+
+        return url, search(site, node, provider, asked), provider.title
+    return top, walk(top, site, provider), url
+
+
+def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
+    """Return the address and content of the first file of a catalogue or API on the web."""
+    tries = [url] if url.endswith(".json") else [url, *(f"{url.rstrip('/')}/{name}" for name in TOPS)]
+    reasons = []
+    for where in tries:
+        try:
+            node = site.json(where)
+        except SceneError as error:
+            reasons.append(error.what)
+            continue
+        if isinstance(node, dict) and "links" in node:
+            return where, node
+        reasons.append("is no STAC catalogue")
+    raise CatalogueError(reasons[0], subject=url, remedy="name a STAC API, or a catalog.json or collection.json")
+
+
+def _from_folder(path: Path, asked: Query, known: list[str]) -> tuple[str, Found, str]:
+    if path.is_file() and path.name in TOPS:
+        path = path.parent
+    if not path.is_dir():
+        raise CatalogueError(
+            "there is no such folder",
+            subject=str(path),
+            remedy=f"name a folder, a URL, or one of {', '.join(known)}",
+        )
+    root = path.resolve()
+    top = next((root / name for name in TOPS if (root / name).is_file()), None)
+    if top is not None and asked.options.pattern is None:
+        return str(root), walk(str(top), Folder(root), anything()), root.name
+    raise CatalogueError("holds no catalogue", subject=str(path))
+
+
+def _limit(found: Found, asked: Query, root: str) -> None:
+    """Keep what was asked for; a server may have ignored the question."""
+    from shapely.geometry import box
+
+    kept = []
+    for scene in found.scenes:
+        day = scene.when.date()
+        if day.year > asked.until.year + FAR_YEARS:
+            found.warnings.append(f"scene {scene.id} left out: its datetime {day} lies far in the future")
+            continue
+        here = asked.area is None or box(*scene.bbox).intersects(asked.area)
+        if here and scene.sensor in asked.sensors and asked.since <= day <= asked.until:
+            kept.append(scene)
+    if not kept and found.scenes:
+        days = sorted(scene.when.date() for scene in found.scenes)
+        names = " or ".join(SENSORS[sensor] for sensor in asked.sensors)
+        raise CatalogueError(
+            f"has no {names} scene of the area from {asked.since} to {asked.until}",
+            subject=root,
+            remedy=f"its {len(days)} scenes reach from {days[0]} to {days[-1]}",
+        )
+    found.scenes = _of_one_level(kept, asked, found)
+
+
+def _of_one_level(scenes: list[Any], asked: Query, found: Found) -> list[Any]:
+    """Keep the optical scenes of one level: reflectance at the surface and above the air do not mix."""
+    levels = {scene.level for scene in scenes if scene.sensor == "s2"}
+    level = asked.options.level or ("L2A" if "L2A" in levels else "L1C")
+    left = [scene for scene in scenes if scene.sensor == "s2" and scene.level != level]
+    if left:
+        found.warnings.append(f"{len(left)} scenes of another level than {level} left out, e.g. {left[0].id}")
+    return [scene for scene in scenes if scene.sensor != "s2" or scene.level == level]
