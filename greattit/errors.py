@@ -10,7 +10,9 @@
     |   `-- PlotOverlapError the ground is claimed by another plot already
     |-- TilesError         a catalogue or scene cannot be read                 subject: the path or scene id
     |   |-- CatalogueError the folder is no STAC catalogue, or it is malformed
-    |   `-- SceneError     one scene is damaged (the reader turns it into a warning and leaves the scene out)
+    |   |-- SceneError     one scene is damaged (the reader turns it into a warning and leaves the scene out)
+    |   `-- CubeError      a cube cannot be opened, read or written        subject: its folder or URL
+    |       `-- CubeBusyError  another process is writing to it
     |-- PolicyError        a decided number is missing or not yet in force     subject: the rule's path
     |-- ModelError         weights or card are missing, changed or do not fit  subject: the model's name
     `-- DatasetError       a labelled data set cannot be read                  subject: the folder
@@ -76,6 +78,14 @@ class CatalogueError(TilesError):
 
 class SceneError(TilesError):
     """One scene is damaged."""
+
+
+class CubeError(TilesError):
+    """A cube cannot be opened, read or written."""
+
+
+class CubeBusyError(CubeError):
+    """Another process is writing to the cube."""
 
 
 class PolicyError(GreatTitError):

@@ -5,7 +5,6 @@ Counts become reflectance here and nowhere else, by the scale and offset of each
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from greattit.errors import PlotPlaceError, SceneError, TilesError
+from greattit.tiles.assemble import assemble
+from greattit.tiles.counts import decode, encode
 from greattit.tiles.raster import Raster, open_raster
 from greattit.tiles.scene import Asset, Catalogue, Scene
 from greattit.types import BANDS, SAR
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
 
     from greattit.types import Cube
 
-CLEAR_CLASSES = (2, 4, 5, 6, 7)
-"""Classes of Sen2Cor's scene classification that show the ground: dark area, vegetation, not vegetated, water,
-unclassified (Sentinel-2 L2A ATBD v2.10, table of SCL values). 0, 1, 3 (shadow), 8, 9, 10 (cloud, cirrus) and 11 (snow)
-do not."""
-
 PIXEL_M = 10.0
 """Pixel of the cube's grid [m]: the finest of Sentinel-2."""
 
@@ -43,8 +39,14 @@ MARGIN_M = 60.0
 """Land read around the drawn plot [m]: room for a drawing that is shifted or too small, and for its neighbours."""
 
 SNAP_M = 60.0
-"""The window's edges fall on multiples of this [m], Sentinel-2's coarsest pixel, so that no pixel is split."""
+"""The window's edges fall on multiples of this [m], Sentinel-2's coarsest pixel, so that no pixel is split. They are
+counted from the zone's own corner, so that tiles cut out anywhere, and a cube of them, give the same window."""
 
+TOP_M = 10_000_000.0
+"""Northing from which multiples are counted [m]."""
+
+COARSE_M = 20.0
+"""Pixel of the coarser bands [m]."""
 
 UNSAID_NODATA = {"VV": math.nan, "VH": math.nan}
 """The count for "not seen" where neither file nor item names one; 0 for all bands of Sentinel-2 (Level-2A format)."""
@@ -77,8 +79,6 @@ def read(
     Returns a `Cube` (see `greattit.types`). A damaged scene is left out and named in `attrs["warnings"]`. Raises
     `PlotPlaceError` when the geometry lies outside the tiles and `TilesError` when no scene of the span can be read.
     """
-    import xarray as xr
-
     optical = catalogue.between(since, until)
     if not optical:
         raise TilesError(
@@ -97,37 +97,17 @@ def read(
             subject=catalogue.root,
             remedy="; ".join(warnings[:3]),
         )
-    digest = hashlib.sha256()
-    variables: dict[str, Any] = {}
-    for name in (*BANDS, "scl"):
-        if all(name in counts for _, counts in seen):
-            stack = np.stack([counts[name] for _, counts in seen])
-            digest.update(stack.tobytes())
-            variables[name] = ("time", "y", "x"), stack.astype(np.uint8) if name == "scl" else stack
-    variables["clear"] = ("time", "y", "x"), _clear(variables)
-    for name in SAR:
-        if sar and all(name in counts for _, counts in sar):
-            stack = np.stack([counts[name] for _, counts in sar])
-            digest.update(stack.tobytes())
-            variables[name] = ("sar_time", "y", "x"), stack
-    digest.update("\n".join(scene.id for scene, _ in [*seen, *sar]).encode())
-    west, _, _, north = grid.bounds
-    return xr.Dataset(
-        variables,
-        coords={
-            "time": [np.datetime64(scene.when.replace(tzinfo=None), "ns") for scene, _ in seen],
-            "sar_time": np.array([scene.when.replace(tzinfo=None) for scene, _ in sar], "datetime64[ns]"),
-            "y": north - PIXEL_M * (np.arange(grid.height) + 0.5),
-            "x": west + PIXEL_M * (np.arange(grid.width) + 0.5),
-        },
-        attrs={
-            "crs": grid.crs.to_string(),
-            "transform": tuple(grid.transform)[:6],
-            "cube_id": digest.hexdigest(),
-            "warnings": tuple(warnings),
-            "attribution": catalogue.attribution,
-            "simulated": catalogue.simulated,
-        },
+    stacks = {
+        name: np.stack([counts[name] for _, counts in looks])
+        for names, looks in (((*BANDS, "scl"), seen), (SAR, sar))
+        for name in names
+        if looks and all(name in counts for _, counts in looks)
+    }
+    return assemble(
+        stacks,
+        (tuple((s.id, s.when) for s, _ in seen), tuple((s.id, s.when) for s, _ in sar)),
+        (grid.crs.to_string(), grid.transform),
+        {"warnings": tuple(warnings), "attribution": catalogue.attribution, "simulated": catalogue.simulated},
     )
 
 
@@ -171,11 +151,12 @@ def _snapped(box: tuple[float, float, float, float], own: Affine, margin_m: floa
     def down(value: float, origin: float) -> float:
         return origin + math.floor((value - origin) / SNAP_M) * SNAP_M
 
+    left, top = own.c % COARSE_M, TOP_M + own.f % COARSE_M
     return (
-        down(box[0] - margin_m, own.c),
-        down(box[1] - margin_m, own.f),
-        down(box[2] + margin_m, own.c) + SNAP_M,
-        down(box[3] + margin_m, own.f) + SNAP_M,
+        down(box[0] - margin_m, left),
+        down(box[1] - margin_m, top),
+        down(box[2] + margin_m, left) + SNAP_M,
+        down(box[3] + margin_m, top) + SNAP_M,
     )
 
 
@@ -226,6 +207,8 @@ def _read_band(scene: Scene, name: str, asset: Asset, grid: _Grid) -> NDArray[np
         raise SceneError(f"{name} {missing.replace(asset.href, 'its file')}", subject=scene.id) from error
     if name == "scl":
         return counts
+    if name in BANDS:
+        return decode(encode(counts, asset.scale, asset.offset or 0.0, nodata))
     values = counts * np.float32(asset.scale) + np.float32(asset.offset or 0.0)
     if not math.isnan(nodata):
         values[counts == np.float32(nodata)] = np.nan
@@ -252,12 +235,3 @@ def _counts(raster: Raster, grid: _Grid, nodata: float) -> NDArray[np.float32]:
         ) as view,
     ):
         return np.asarray(view.read(1), np.float32)
-
-
-def _clear(variables: dict[str, Any]) -> NDArray[np.bool_]:
-    """Seen clear: a class that shows the ground, and data in every band."""
-    clear: NDArray[np.bool_] = np.isin(variables["scl"][1], CLEAR_CLASSES)
-    for name in BANDS:
-        if name in variables:
-            clear &= np.isfinite(variables[name][1])
-    return clear

@@ -1,0 +1,58 @@
+"""Products into looks: one satellite, one overpass, one look, in however many tiles, zones and reprocessings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from greattit.tiles.scene import Scene
+
+OVERPASS = timedelta(minutes=15)
+"""Products of one platform this close together are one overpass: a satellite is back after 98 minutes at the earliest,
+and crosses the longest country within a quarter of an hour."""
+
+
+@dataclass(frozen=True)
+class Overpass:
+    """The products of one overpass."""
+
+    sensor: str
+    """"s2" or "s1" """
+    platform: str
+    """e.g. "sentinel-2a" """
+    when: datetime
+    """time of the first product, UTC"""
+    scenes: tuple[Scene, ...]
+    """best first: of a pixel seen by two the first one counts"""
+
+
+def overpasses(scenes: Iterable[Scene]) -> tuple[Overpass, ...]:
+    """Group products into looks, in order of sensor and time; the order of `scenes` changes nothing."""
+    groups: list[list[Scene]] = []
+    for scene in sorted(scenes, key=lambda s: (s.sensor, s.platform.lower(), s.when, s.id)):
+        last = groups[-1] if groups else []
+        if last and _kin(last[0], scene) and scene.when - last[0].when <= OVERPASS:
+            last.append(scene)
+        else:
+            groups.append([scene])
+    found = [
+        Overpass(g[0].sensor, g[0].platform.lower(), g[0].when, tuple(sorted(g, key=_preference, reverse=True)))
+        for g in groups
+    ]
+    return tuple(sorted(found, key=lambda o: (o.sensor, o.when, o.platform)))
+
+
+def version(scene: Scene) -> str:
+    """Name a product so that one that is made anew has another name."""
+    return "@".join(part for part in (scene.id, scene.baseline, scene.created) if part)
+
+
+def _kin(one: Scene, other: Scene) -> bool:
+    return (one.sensor, one.platform.lower()) == (other.sensor, other.platform.lower())
+
+
+def _preference(scene: Scene) -> tuple[bool, tuple[int, ...], str, str, str]:
+    """At the surface before top of atmosphere, the newest processing first; then by tile, so that the choice is one."""
+    numbers = tuple(int(part) for part in scene.baseline.split(".") if part.isdigit())
+    return scene.level != "L1C", numbers, scene.created, scene.tile, scene.id
