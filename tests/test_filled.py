@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,11 +33,11 @@ def season(days: NDArray[np.int64], peak: int = 180) -> NDArray[np.float64]:
     return 0.2 + 0.6 * np.exp(-(((days - peak) / 60.0) ** 2))
 
 
-def made(seed: int, looks: int = 50, noise: float = 0.03) -> Series:
+def made(seed: int, looks: int = 50, noise: float = 0.03, name: str = "p") -> Series:
     """A season of a year, seen on drawn days with normal noise."""
     rng = np.random.default_rng(seed)
     days = np.sort(rng.choice(365, looks, replace=False))
-    return seen(days, season(days, int(rng.integers(120, 240))) + rng.normal(0, noise, looks))
+    return seen(days, season(days, int(rng.integers(120, 240))) + rng.normal(0, noise, looks), name=name)
 
 
 def same(one: Filled, other: Filled, tolerance: float = 1e-7) -> None:
@@ -286,3 +287,72 @@ def test_rows_solved_in_parts_are_those_solved_together() -> None:
         np.testing.assert_allclose(together.values[:, one], alone.values[:, 0], atol=1e-9)
         np.testing.assert_allclose(together.sd_at_looks[one], alone.sd_at_looks[0], atol=1e-9)
         np.testing.assert_allclose(together.trust[one], alone.trust[0], atol=1e-9)
+
+
+def test_the_course_is_written_as_a_table_and_a_picture(tmp_path: Path) -> None:
+    import pandas as pd
+    from PIL import Image
+
+    from greattit.report.course import course_lines, write_course
+
+    days = np.array([*range(0, 100, 5), *range(200, 300, 5)])
+    filled = fill(seen(days, season(days)), max_gap_days=30, first=date(2021, 1, 1), last=date(2021, 12, 31))
+    table, picture = write_course(filled, tmp_path / "out")
+    read = pd.read_csv(table)
+    assert list(read.columns) == ["date", "ndvi", "ndvi_sd", "ndvi_seen", "ndvi_gap_days"]
+    np.testing.assert_allclose(read["ndvi"], filled.values[:, 0], atol=1e-5)
+    np.testing.assert_allclose(read["ndvi_sd"], filled.sd[:, 0], atol=1e-5)
+    assert read["ndvi"].isna().sum() == np.isnan(filled.values).sum() >= 5
+    lines = course_lines(filled).splitlines()
+    assert len(lines) == 1 + len(filled.dates) and sum("unknown" in line for line in lines) == read["ndvi"].isna().sum()
+    assert "was not seen" in course_lines(filled, name="VH")
+    with Image.open(picture) as image:
+        assert image.width > 1000 and len(image.getcolors(1 << 20) or ()) > 50
+    again = write_course(filled, tmp_path / "again")[1]
+    assert again.read_bytes() == picture.read_bytes()
+    write_course(filled, tmp_path / "none", name="VH")
+
+
+def test_hidden_looks_are_told_better_than_by_the_nearest_look() -> None:
+    from greattit.filled import evaluate, table
+
+    found = evaluate([made(n, looks=60, name=f"p{n}") for n in range(8)], name="made", quantities=("ndvi", "VH"))
+    rows = {(row["kind"], row["method"]): row for row in found["figures"]}
+    assert len(rows) == 15 and {row["quantity"] for row in found["figures"]} == {"ndvi"} and found["plots"] == 8
+    one = rows["one look", "whittaker"]
+    assert one["looks"] == 64 and one["error_interval_95"][0] < one["error"] < one["error_interval_95"][1]
+    for method in ("straight lines", "nearest look", "monthly mean"):
+        assert one["error"] < rows["one look", method]["error"] and rows["one look", method]["inside_80"] is None
+    assert rows["60 days", "straight lines"]["against_lines_interval_95"] == [1.0, 1.0]
+    for method in ("whittaker", "process"):
+        assert 0.7 <= rows["one look", method]["inside_80"] <= 0.95 <= rows["one look", method]["inside_95"] + 0.07
+    text = table(found)
+    assert text.count("  least") == 3 and "8 of 8 plots" in text
+    assert evaluate([seen([0, 9], [0.1, 0.2])], name="short")["figures"] == []
+
+
+def test_the_peers_answer_as_named() -> None:
+    from greattit.filled.trials import Trial, by_lines, by_months, by_nearest
+
+    days = np.array([0.0, 10.0, 14.0, 20.0, 40.0, 75.0])
+    hidden = np.array([False, False, True, False, False, False])
+    trial = Trial("p", "one look", days, np.array([0.0, 1.0, 9.0, 3.0, 5.0, 7.0]), np.ones(6), hidden)
+    assert by_lines([trial])[0].values == pytest.approx([1.0 + 2 * 0.4])
+    assert by_nearest([trial])[0].values == pytest.approx([1.0])
+    assert by_months([trial])[0].values == pytest.approx([(0.0 + 1.0 + 3.0) / 3])
+
+
+@pytest.mark.parametrize("name", ["flanders-2018", "korea-2021"])
+def test_on_real_seasons_the_intervals_hold_what_they_say(shared_data: Path, name: str) -> None:
+    from greattit.crops import dataset
+    from greattit.filled import evaluate
+
+    data = dataset.read(shared_data / "series" / name)
+    many = [data.series(n) for n in range(0, len(data), 1 + len(data) // 40)]
+    found = evaluate(many, name=name, quantities=("ndvi", "B08"), methods=("whittaker", "nearest look"))
+    for row in found["figures"]:
+        if row["method"] == "whittaker":
+            assert 0.70 <= row["inside_80"] <= 0.93 and 0.88 <= row["inside_95"] <= 1.0, row
+            assert row["against_lines_interval_95"][0] <= 1.05, row
+        if row["method"] == "nearest look":
+            assert row["against_lines"] > 1.0, row

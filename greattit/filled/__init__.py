@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from greattit.filled.measure import evaluate, table
 from greattit.filled.record import Filled
 from greattit.filled.steps import fill, fill_all
 
-__all__ = ["Filled", "fill", "fill_all"]
+__all__ = ["Filled", "evaluate", "fill", "fill_all", "table"]
