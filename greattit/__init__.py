@@ -42,6 +42,7 @@ PATH = (
     "evaluate",
     "web",
     "simulate",
+    "commands",
 )
 """The rooms in the order of the walk."""
 

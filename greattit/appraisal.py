@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from greattit import __version__, policy
+from greattit.cube import Store, read_window
 from greattit.errors import PolicyError
 from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
@@ -23,15 +24,19 @@ POLICIES = ("regions", "crops", "yields", "prices", "calendar", "credit")
 """The policy files that an appraisal rests on."""
 
 
-def season(catalogue: Catalogue, plot: Plot, day: date) -> Cube:
-    """Read what the walk needs to see: the window around the plot from 1 January of `day`'s year to `day`."""
-    from greattit import tiles
+def season(source: Catalogue | Store, plot: Plot, day: date) -> Cube:
+    """Read what the walk needs to see: the window around the plot from 1 January of `day`'s year to `day`, unclouded."""
+    from greattit import clouds
 
-    return tiles.read(catalogue, plot.geometry, since=date(day.year, 1, 1), until=day)
+    return clouds.refine(_read(source, plot, day))
+
+
+def _read(source: Catalogue | Store, plot: Plot, day: date) -> Cube:
+    return read_window(source, plot.geometry, since=date(day.year, 1, 1), until=day)
 
 
 def appraise(
-    source: Catalogue | Cube,
+    source: Catalogue | Store | Cube,
     plot: Plot,
     day: date,
     *,
@@ -42,9 +47,9 @@ def appraise(
 ) -> Appraisal:
     """Walk from tiles to credit line for one plot; nothing seen or decided after `day` is used.
 
-    `source` is an opened catalogue, or the cube that `season` read from it. `live_debt` [the region's currency] is what
-    the plot already carries. `region` overrides the place found from the plot. `drawing` says how the plot was drawn.
-    With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`,
+    `source` is an opened catalogue or store, or the cube that `season` read from it. `live_debt` [the region's
+    currency] is what the plot already carries. `region` overrides the place found from the plot. `drawing` says how
+    the plot was drawn. With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`,
     `TilesError` and `PolicyError` (no such region).
     """
     if region is not None and region not in policy.load("regions").tree:
@@ -55,7 +60,7 @@ def appraise(
 
 
 def _walk(
-    source: Catalogue | Cube,
+    source: Catalogue | Store | Cube,
     plot: Plot,
     day: date,
     live_debt: Decimal,
@@ -63,10 +68,13 @@ def _walk(
     drawing: Drawing,
     lap: _Laps,
 ) -> Appraisal:
-    from greattit import credit, crops, growth, plots, series, value, yields
+    from greattit import clouds, credit, crops, growth, plots, series, value, yields
     from greattit.policy.places import crop_shares, region_at
 
-    cube = lap("tiles", season, source, plot, day) if isinstance(source, Catalogue) else source
+    if isinstance(source, Catalogue | Store):
+        cube = lap("clouds", clouds.refine, lap("tiles", _read, source, plot, day))
+    else:
+        cube = source
     segment = lap("plots", plots.cut, plot, cube, drawing=drawing)
     looks = lap("series", series.gather, segment, cube)
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
@@ -87,7 +95,11 @@ def _walk(
         live_debt=live_debt,
     )
     made_with = MadeWith(
-        __version__, cube.attrs["cube_id"], {n: policy.load(n).sha256 for n in POLICIES}, _models(call)
+        __version__,
+        cube.attrs["cube_id"],
+        cube.attrs.get("snapshot", ""),
+        {n: policy.load(n).sha256 for n in POLICIES},
+        _models(call),
     )
     warnings = (*plot.mended, *cube.attrs["warnings"])
     return Appraisal(

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from greattit import appraisal, plots, tiles
+from greattit import appraisal, plots
 from greattit.crops import taxonomy
+from greattit.cube import Store, open_stack
 from greattit.errors import DatasetError, GreatTitError, PlotError
 from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
@@ -33,24 +34,29 @@ class _Walked:
 
 
 def walk(
-    folder: Path,
+    folder: str | Path,
     *,
+    parcels_file: Path | None = None,
     day: date | None = None,
     drawings: int = 5,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
-    """Appraise every parcel of `folder`/plots.geojson as given, and again as drawn sloppily; compare with its label.
+    """Appraise every parcel as given, and again as drawn sloppily; compare with its label.
+
+    Parcels stand in `parcels_file`, by default in `folder`/plots.geojson.
 
     Crops are compared on the parcels as given, areas on `drawings` sloppy drawings of each (`plots.drawing.SLOPPY`,
     seeded). Without a `day` it is `usual_day`. Returns the figures of the contract and more; raises `DatasetError` when
     there are no parcels.
     """
-    catalogue = tiles.open_catalogue(folder)
-    file = folder / "plots.geojson"
+    catalogue = open_stack(folder)
+    file = parcels_file or Path(folder) / "plots.geojson"
     if not file.is_file():
-        raise DatasetError("has no plots.geojson", subject=str(folder), remedy="add the parcels with the property crop")
+        raise DatasetError(
+            f"has no {file.name}", subject=str(folder), remedy="name a file of parcels with the property crop (--plots)"
+        )
     parcels, problems = plots.load_checked(file, near=catalogue.bounds)
     day = day or usual_day(catalogue)
     walked = []
@@ -65,16 +71,18 @@ def walk(
     )
 
 
-def usual_day(catalogue: Catalogue) -> date:
+def usual_day(catalogue: Catalogue | Store) -> date:
     """Return 1 September of the last year with looks before May and from September on, else the last look's day."""
-    days = {scene.when.date() for scene in catalogue.scenes if scene.sensor == "s2"}
+    days = {look.when.date() for look in catalogue.between(date.min, date.max)}
     for year in sorted({d.year for d in days}, reverse=True):
         if any(d.year == year and d.month < 5 for d in days) and any(d.year == year and d.month >= 9 for d in days):
             return date(year, 9, 1)
     return max(days)
 
 
-def _walk_one(catalogue: Catalogue, plot: Plot, day: date, seeds: list[int], clock: Callable[[], float]) -> _Walked:
+def _walk_one(
+    catalogue: Catalogue | Store, plot: Plot, day: date, seeds: list[int], clock: Callable[[], float]
+) -> _Walked:
     results: list[Appraisal | GreatTitError] = []
     seconds, drawn_ha = [], []
     for number, candidate in enumerate([plot, *_drawings(plot, seeds)]):

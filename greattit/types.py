@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     (time, y, x) bool; `scl` uint8. Coordinates: time datetime64[ns], x and y are pixel centres in `attrs["crs"]`.
     Sentinel-1, where read: `VV`, `VH` (sar_time, y, x) float32 dB. attrs: crs ("EPSG:32631"), cube_id (sha256 over the
     scene ids and the counts read), transform (the six of an affine), warnings (tuple of str: scenes left out and why),
-    attribution (str), simulated (bool)."""
+    attribution (str), simulated (bool), snapshot (str, of a cube only)."""
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """Sentinel-2 bands of the house, in their order everywhere."""
@@ -249,6 +249,8 @@ class MadeWith:
     """of greattit"""
     cube_id: str
     """sha256 over the scenes read"""
+    snapshot: str
+    """id of the cube's snapshot, for `--as-of`; "" when the scenes were read from their folder"""
     policy: Mapping[str, str]
     """policy file -> sha256"""
     models: Mapping[str, str]

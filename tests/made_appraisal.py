@@ -176,7 +176,7 @@ def made_appraisal(cube: Any, **changes: Any) -> Appraisal:
                 Figure("limit", "1850.00", "EUR", "free amount, rounded down to the step"),
             ),
         ),
-        made_with=MadeWith("0.1.0", "c" * 64, {"credit": "d" * 64, "prices": "e" * 64}, {"crops": "a" * 64}),
+        made_with=MadeWith("0.1.0", "c" * 64, "", {"credit": "d" * 64, "prices": "e" * 64}, {"crops": "a" * 64}),
         warnings=("Scene S2A_X left out: B04 is cut short.",),
         timing={"tiles": 0.4, "plots": 0.2, "crops": 0.1},
     )

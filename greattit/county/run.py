@@ -24,6 +24,7 @@ from greattit.plots.overlap import claimed_twice
 from greattit.types import Plot
 
 if TYPE_CHECKING:
+    from greattit.cube import Store
     from greattit.plots.load import Source
     from greattit.plots.mend import Bbox
     from greattit.tiles.scene import Catalogue
@@ -48,30 +49,30 @@ class Walk(Protocol):
 
 @dataclass
 class TilesWalk:
-    """The walk on one catalogue and day; each process opens the catalogue once."""
+    """The walk on one catalogue or cube and day; each process opens it once."""
 
-    folder: Path
+    folder: str | Path
     day: date
     region: str | None = None
     drawing: Drawing = SURVEYED
     live_debts: Mapping[str, Decimal] = field(default_factory=dict)
     simulated: bool = False
     attribution: str = ""
-    _catalogue: Catalogue | None = field(default=None, repr=False)
+    _catalogue: Catalogue | Store | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_catalogue": None}
 
-    def open(self) -> Catalogue:
+    def open(self) -> Catalogue | Store:
         """Open the catalogue, once a process; raise `CatalogueError` when it cannot be."""
         if self._catalogue is None:
-            from greattit.tiles import open_catalogue
+            from greattit.cube import open_stack
 
-            self._catalogue = open_catalogue(self.folder)
+            self._catalogue = open_stack(self.folder)
             self.simulated, self.attribution = self._catalogue.simulated, self._catalogue.attribution
         return self._catalogue
 
-    def check(self) -> Catalogue:
+    def check(self) -> Catalogue | Store:
         """Return the catalogue when the walk can be made at all; raise `TilesError` or `ModelError` when it cannot."""
         from greattit.crops import model, model_folder
 
@@ -94,7 +95,7 @@ class TilesWalk:
 
 
 def appraise_all(
-    catalogue: Path,
+    catalogue: str | Path,
     plots: Source | Sequence[Plot],
     day: date,
     out: Path,
@@ -118,7 +119,7 @@ def appraise_all(
     _check_out(out, overwrite)
     near = None
     if walk is None:
-        walk = TilesWalk(Path(catalogue), day, region, drawing, live_debts or {})
+        walk = TilesWalk(catalogue, day, region, drawing, live_debts or {})
         near = walk.check().bounds
     good, bad = _plots(plots, near)
     claimed = claimed_twice(good)

@@ -99,8 +99,9 @@ def _key(scene: Scene, window: Window, crs: str) -> str:
 
 def _part(scene: Scene, window: Window, crs: str) -> tuple[Window | None, bool]:
     """Return the part of the window that the product's first band covers, and whether it is in the window's CRS."""
-    from greattit.tiles.fetch import opened
     from rasterio.warp import transform_bounds
+
+    from greattit.tiles.fetch import opened
 
     name = next(name for name in (*FINE, *scene.assets) if name in scene.assets)
     with opened(scene.assets[name], scene) as source:

@@ -74,9 +74,13 @@ class Store:
         return {name: array for name, array in found.items() if isinstance(array, zarr.Array)}
 
     @property
-    def root(self) -> str:
-        """The folder or URL."""
-        return self.url
+    def title(self) -> str:
+        """What the first source calls itself."""
+        return self.index.title
+
+    def between(self, first: date, last: date, sensor: str = "s2") -> tuple[Pass, ...]:
+        """Return the looks shown of one sensor from `first` to `last`, both days included."""
+        return self.index.between(first, last, sensor)
 
     @property
     def simulated(self) -> bool:

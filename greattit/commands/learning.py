@@ -1,0 +1,91 @@
+"""`greattit train ...`, `evaluate ...` and `simulate`: models made again, and everything measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greattit.commands.shared import Json, OptionalDay, Refuse, Tiles, address
+
+train_app = typer.Typer(help="Train a model again from labelled data.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure a model or the whole walk on labelled data.", no_args_is_help=True)
+
+DataRoot = Annotated[
+    Path, typer.Option("--data", help="Folder that holds series/NAME/ (samples.parquet, series.parquet).")
+]
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write the catalogue into; it must not exist yet.")],
+    seed: Annotated[int | None, typer.Option(help="Same seed, same county; default: the recipe's own.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe that travels with greattit, or a YAML file.")
+    ] = "sample",
+) -> None:
+    """Grow a county with made truth: tiles, fields, clouds and yields. Needs the development tool prosail."""
+    with Refuse():
+        from greattit.simulate import grow_county
+
+        typer.echo(f"wrote {grow_county(recipe, seed, out)}")
+
+
+@train_app.command("crops")
+def train_crops(
+    data: DataRoot = Path("../shared/data"),
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and card.yaml.")] = Path("models/crops"),
+) -> None:
+    """Train the crop network on the real series whose licence lets the weights ship."""
+    with Refuse():
+        from greattit.crops.train import train
+
+        train(data / "series", out)
+        typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")
+
+
+@train_app.command("vigour")
+def train_vigour(
+    data: DataRoot = Path("../shared/data"),
+    out: Annotated[Path, typer.Option(help="Folder for card.yaml.")] = Path("models/vigour"),
+) -> None:
+    """Learn how green a normal field of each crop gets."""
+    with Refuse():
+        from greattit.growth import learn_reference
+
+        typer.echo(f"wrote {learn_reference(data, out)}")
+
+
+@evaluate_app.command("crops")
+def evaluate_crops(
+    dataset: Annotated[Path, typer.Argument(help="Folder with samples.parquet and series.parquet.")],
+    as_json: Json = False,
+) -> None:
+    """Score the crop model on a labelled data set."""
+    with Refuse():
+        from greattit.crops import evaluate
+
+        figures = evaluate.evaluate(dataset)
+        typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.table(figures))
+
+
+@evaluate_app.command("walk")
+def evaluate_walk(
+    tiles: Tiles,
+    as_json: Json = False,
+    day: OptionalDay = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Parcels with the property crop; default: plots.geojson of the folder.")
+    ] = None,
+    drawings: Annotated[int, typer.Option(min=1, help="Sloppy drawings of each parcel.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the drawings.")] = 0,
+) -> None:
+    """Walk every labelled parcel of a catalogue, as given and as drawn sloppily, and compare."""
+    with Refuse():
+        from greattit import evaluate
+
+        figures = evaluate.walk(
+            address(tiles), parcels_file=plots, day=day.date() if day else None, drawings=drawings, seed=seed
+        )
+        typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.as_table(figures))
