@@ -325,7 +325,8 @@ def test_hidden_looks_are_told_better_than_by_the_nearest_look() -> None:
         assert one["error"] < rows["one look", method]["error"] and rows["one look", method]["inside_80"] is None
     assert rows["60 days", "straight lines"]["against_lines_interval_95"] == [1.0, 1.0]
     for method in ("whittaker", "process"):
-        assert 0.7 <= rows["one look", method]["inside_80"] <= 0.95 <= rows["one look", method]["inside_95"] + 0.07
+        assert 0.75 <= rows["one look", method]["inside_80"] < rows["one look", method]["inside_95"]
+        assert rows["one look", method]["inside_95"] >= 0.9
     text = table(found)
     assert text.count("  least") == 3 and "8 of 8 plots" in text
     assert evaluate([seen([0, 9], [0.1, 0.2])], name="short")["figures"] == []
