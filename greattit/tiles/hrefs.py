@@ -18,10 +18,6 @@ from urllib.parse import urlsplit
 
 from greattit.errors import SceneError
 
-DRIVERS = ("GTiff", "JP2OpenJPEG")
-"""Formats of a catalogue's rasters, for `rasterio.open(..., driver=DRIVERS)`: GDAL goes by the content, so that a file
-named `.tif` could be a VRT that names any other file."""
-
 MAX_JSON = 20 * 2**20
 """An item, catalogue or page larger than this [byte] is refused; a Sentinel-2 item has some 40 kB."""
 
@@ -42,6 +38,14 @@ class Place(Protocol):
 
     def json(self, where: str) -> Any:
         """Return the content of one file; raise `SceneError` when it cannot be had."""
+
+
+def driver(href: str) -> str:
+    """Return the one GDAL driver that may open a catalogue's raster, for `rasterio.open(href, driver=driver(href))`.
+
+    Without it GDAL goes by the content, and a file named `.tif` could be a VRT that names any other file.
+    """
+    return "JP2OpenJPEG" if urlsplit(href).path.lower().endswith((".jp2", ".j2k")) else "GTiff"
 
 
 def kind(href: object) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greattit.errors import CatalogueError, SceneError
+from greattit.tiles import geotiffs, safe
 from greattit.tiles.catalogue import TOPS, Found, gathered, walk
 from greattit.tiles.hrefs import Folder
 from greattit.tiles.providers import Provider, anything, matching, providers
@@ -137,11 +138,23 @@ def _from_folder(path: Path, asked: Query, known: list[str]) -> tuple[str, Found
             subject=str(path),
             remedy=f"name a folder, a URL, or one of {', '.join(known)}",
         )
-    root = path.resolve()
+    root, options = path.resolve(), asked.options
     top = next((root / name for name in TOPS if (root / name).is_file()), None)
-    if top is not None and asked.options.pattern is None:
-        return str(root), walk(str(top), Folder(root), anything()), root.name
-    raise CatalogueError("holds no catalogue", subject=str(path))
+    if options.pattern is None:
+        if top is not None:
+            return str(root), walk(str(top), Folder(root), anything()), root.name
+        products = safe.products_in(root)
+        if products:
+            return str(root), safe.read_products(products), root.name
+    if options.pattern is not None or geotiffs.files_in(root):
+        found, pattern = geotiffs.read_files(root, pattern=options.pattern, bands=options.bands, level=options.level)
+        return str(root), found, f'{root.name}, files "{pattern}"'
+    packed = safe.packed_in(root)
+    raise CatalogueError(
+        "holds neither a STAC catalogue, nor Sentinel-2 products (.SAFE), nor GeoTIFFs",
+        subject=str(path),
+        remedy=f"unpack {packed[0]}" if packed else "name the folder that holds them",
+    )
 
 
 def _limit(found: Found, asked: Query, root: str) -> None:
