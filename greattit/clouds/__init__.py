@@ -1,0 +1,9 @@
+"""Clouds and shadows: a better `clear` than the scene classification's, from the window's own season."""
+
+from __future__ import annotations
+
+from greattit.clouds.evaluate import evaluate, table
+from greattit.clouds.refine import refine
+from greattit.clouds.stack import CLEAR, CLOUD, NAMES, NO_DATA, SHADOW, SNOW
+
+__all__ = ["CLEAR", "CLOUD", "NAMES", "NO_DATA", "SHADOW", "SNOW", "evaluate", "refine", "table"]
