@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+SECOND = ((1.0, 4.0, 1.0), (-2.0, -2.0), (1.0,))
+"""What each second difference adds to the main, first and second diagonal of D'D."""
+
 RIDGE = 1e-12
 """Added to the diagonal as a share of the stiffness, so that rows with too few looks do not break the rows beside."""
 
@@ -33,8 +36,9 @@ def smooth(values: Array, weights: Array, stiffness: float) -> Array:
     weight = np.where(known, weights, 0.0)
     bands = np.zeros((3, count))
     bands[2] = weight
-    for offset, diagonal in enumerate(penalty(count)):
-        bands[2 - offset, offset:] += stiffness * diagonal
+    for offset, pattern in enumerate(SECOND):
+        for start, value in enumerate(pattern):
+            bands[2 - offset, start + offset : start + offset + count - 2] += stiffness * value
     return np.asarray(solveh_banded(bands, weight * np.where(known, values, 0.0)))
 
 
@@ -44,7 +48,7 @@ def penalty(count: int, tension: float = 0.0) -> tuple[Array, Array, Array]:
     `tension` times the same of first differences is added.
     """
     diagonals = (np.zeros(count), np.zeros(count - 1), np.zeros(count - 2))
-    for diagonal, pattern in zip(diagonals, ((1.0, 4.0, 1.0), (-2.0, -2.0), (1.0,)), strict=True):
+    for diagonal, pattern in zip(diagonals, SECOND, strict=True):
         for start, value in enumerate(pattern):
             diagonal[start : start + count - 2] += value
     diagonals[0][:-1] += tension
