@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -45,7 +46,7 @@ class Site:
     def join(self, base: str, href: str) -> str:
         """Return the URL that a link leads to; raise `SceneError` when it is none on the web."""
         kind(href)
-        url = urljoin(base, href)
+        url = _joined(base, href)
         if kind(url) != "http":
             raise SceneError(f"the link {href[:120]!r} does not lead to the web")
         return url
@@ -59,7 +60,7 @@ class Site:
             return str(href)
         if what == "path" and href.startswith("/"):
             raise SceneError(f"the href {href[:120]!r} from the web is a path of files")
-        url = urljoin(base, str(href))
+        url = _joined(base, str(href))
         self.addresses.check(url)
         return url
 
@@ -74,6 +75,13 @@ class Site:
         if answer.status_code != 200:
             raise SceneError(f"cannot be fetched (the server answers {answer.status_code})")
         return parse(answer.content)
+
+
+def _joined(base: str, href: str) -> str:
+    try:
+        return urljoin(base, href)
+    except ValueError as error:
+        raise SceneError(f"the address {href[:120]!r} is malformed") from error
 
 
 def short(error: Exception) -> str:
@@ -138,7 +146,8 @@ def _body(answer: Any) -> bytes:
         parts.append(part)
     body = b"".join(parts)
     if answer.status_code == 200 and "json" in answer.headers.get("Content-Type", ""):
-        json.loads(body)
+        with suppress(RecursionError):  # too deep is not cut short; the reader says so
+            json.loads(body)
     return body
 
 
