@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from greattit.errors import CatalogueError
 from greattit.types import BANDS, SAR
+
+SENSORS = {"s2": "Sentinel-2", "s1": "Sentinel-1"}
+"""What can be asked for."""
 
 SIGNING = ("none", "planetary-computer", "cdse-s3")
 """How a source's rasters are opened."""
@@ -79,20 +82,16 @@ class Provider:
         )
 
 
-@cache
 def providers(file: Path | None = None) -> Mapping[str, Provider]:
     """Read the sources; raise `CatalogueError` when the file is malformed."""
     import yaml
 
-    place = file or files("greattit.tiles").joinpath("sources.yaml")
     try:
-        tree = yaml.safe_load(place.read_text("utf-8"))
-        maps = {str(name): _map(keys) for name, keys in tree["maps"].items()}
-        return {str(name): _provider(str(name), entry, maps) for name, entry in tree["sources"].items()}
+        return _read(file.read_text("utf-8") if file else _shipped())
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatalogueError(
             f"the list of sources cannot be read ({type(error).__name__}: {error})",
-            subject=str(place),
+            subject=str(file or "sources.yaml"),
             remedy="see the comment at the top of greattit/tiles/sources.yaml",
         ) from error
 
@@ -102,8 +101,20 @@ def anything() -> Provider:
     """Return the entry for a catalogue that nobody described: Earth Search's keys, and the bands' own names."""
     import yaml
 
-    tree = yaml.safe_load(files("greattit.tiles").joinpath("sources.yaml").read_text("utf-8"))
-    return Provider("", "", "", (Product("", _map(tree["maps"]["any"])),))
+    return Provider("", "", "", (Product("", _map(yaml.safe_load(_shipped())["maps"]["any"])),))
+
+
+def _shipped() -> str:
+    return files("greattit.tiles").joinpath("sources.yaml").read_text("utf-8")
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Mapping[str, Provider]:
+    import yaml
+
+    tree = yaml.safe_load(text)
+    maps = {str(name): _map(keys) for name, keys in tree["maps"].items()}
+    return {str(name): _provider(str(name), entry, maps) for name, entry in tree["sources"].items()}
 
 
 def matching(url: str, known: Mapping[str, Provider]) -> Provider:

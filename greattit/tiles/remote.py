@@ -85,11 +85,15 @@ def _joined(base: str, href: str) -> str:
 
 
 def short(error: Exception) -> str:
-    """Return in a few words why a request failed."""
-    seen: BaseException = error
-    while seen.__cause__ is not None or seen.__context__ is not None:
-        seen = seen.__cause__ or seen.__context__  # type: ignore[assignment]
-    return str(getattr(seen, "what", seen))[:160] or type(seen).__name__
+    """Return in a few words why a request failed: our own reason or the network's, where one lies behind the error."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, SceneError):
+            return seen.what
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return str(error)[:160] or type(error).__name__
 
 
 class _Retry(Retry):

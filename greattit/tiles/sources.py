@@ -11,16 +11,13 @@ from greattit.errors import CatalogueError, SceneError
 from greattit.tiles import geotiffs, safe
 from greattit.tiles.catalogue import TOPS, Found, gathered, walk
 from greattit.tiles.hrefs import Folder
-from greattit.tiles.providers import Provider, anything, matching, providers
+from greattit.tiles.providers import SENSORS, Provider, anything, matching, providers
 from greattit.tiles.scene import Catalogue
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from greattit.tiles.remote import Site
-
-SENSORS = {"s2": "Sentinel-2", "s1": "Sentinel-1"}
-"""What can be asked for."""
 
 FAR_YEARS = 10
 """A scene this many years after the last day asked for has a wrong datetime [a]."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from greattit.errors import CatalogueError, SceneError
 from greattit.tiles.catalogue import MALFORMED, Found, reason
 from greattit.tiles.item import scene_from
-from greattit.tiles.providers import Provider, providers
+from greattit.tiles.providers import SENSORS, Provider, providers
 
 if TYPE_CHECKING:
     from greattit.tiles.remote import Site
@@ -57,10 +57,12 @@ def search(site: Site, node: dict[str, Any], provider: Provider, asked: Query) -
 
 
 def _failures() -> tuple[type[Exception], ...]:
+    """Return what asking for a page, or reading a malformed one, can raise."""
     from pystac import STACError
+    from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
 
-    return (APIError, STACError, SceneError, OSError, ValueError, KeyError, TypeError, AttributeError)
+    return (APIError, ClientTypeError, STACError, RecursionError, *MALFORMED)
 
 
 def _pages(site: Site, root: str, question: dict[str, Any]) -> Any:
@@ -139,7 +141,8 @@ def _collections(site: Site, node: dict[str, Any], provider: Provider, asked: Qu
         for sensor, products in served.items():
             if not products:
                 raise CatalogueError(
-                    f"offers no {sensor} of level {asked.options.level or 'any'}",
+                    f"offers no {SENSORS[sensor]}"
+                    + (f" of level {asked.options.level}" if asked.options.level else ""),
                     subject=provider.name,
                     remedy="choose another source, or leave the sensor or level out",
                 )
