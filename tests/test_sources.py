@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import made_server
 import made_site
 import made_tiles
 import pytest
@@ -191,6 +192,63 @@ def test_what_is_no_source_says_so(tmp_path: Path) -> None:
         open_source(tmp_path, area=AREA, sensors=("landsat",), **YEAR)
     with pytest.raises(CatalogueError, match="first day comes first"):
         open_source(tmp_path, area=AREA, since=date(2021, 2, 1), until=date(2021, 1, 1))
+
+
+def test_a_real_api_that_fails_in_every_way_is_read_whole(tmp_path: Path) -> None:
+    folder = made_tiles.write(tmp_path / "c", days=9)
+    here = open_catalogue(folder)
+    faults = ("500", "503", "429", "cut", "reset", "length", "html")
+    flaky = made_server.Flaky(faults=faults, every=3, only=".*", retry_after_s=0)
+    patient = Options(attempts=9, backoff_s=0.001)
+    with made_server.serve(folder, flaky=flaky) as server:
+        found = open_source(server.url, area=AREA, options=patient, **YEAR)
+        still = open_source(server.static, area=AREA, options=patient, **YEAR)
+        given = {request.fault for request in server.requests}
+    assert [s.id for s in found.scenes] == [s.id for s in still.scenes] == [s.id for s in here.scenes]
+    assert len(given) > 4 and not found.warnings and not still.warnings
+    assert [a.href for a in found.scenes[3].assets.values()] == [a.href for a in still.scenes[3].assets.values()]
+
+
+def test_one_collection_of_an_api_can_be_named(tmp_path: Path) -> None:
+    folder = made_tiles.write(tmp_path / "c", days=3)
+    with made_server.serve(folder) as server:
+        name = next(iter(made_server_collections(server.url)))
+        found = open_source(f"{server.url}/collections/{name}", area=AREA, options=QUICK, **YEAR)
+    assert len(found.scenes) == 3
+
+
+def made_server_collections(url: str) -> list[str]:
+    from urllib.request import urlopen
+
+    with urlopen(f"{url}/collections") as answer:
+        return [collection["id"] for collection in json.load(answer)["collections"]]
+
+
+def test_well_known_collections_of_an_unknown_api_are_searched_alone() -> None:
+    names = ["landsat-c2-l2", "sentinel-2-l2a", "sentinel-2-l1c", "sentinel-1-grd", "cop-dem"]
+
+    def answer(path: str, question: dict[str, Any]) -> made_site.Reply | None:
+        if path == "/collections":
+            return made_site.Reply({"collections": [{"id": name} for name in names]})
+        return made_site.api([])(path, question)
+
+    with made_site.serving(answer=answer) as site:
+        for sensors, level in ((("s2",), None), (("s2",), "L1C"), (("s2", "s1"), None)):
+            with pytest.raises(CatalogueError, match="has no usable"):
+                open_source(site.url, area=AREA, sensors=sensors, options=Options(level=level), **YEAR)
+        asked = [question["collections"] for _, path, question in site.asked if path == "/search"]
+    assert asked == [["sentinel-2-l2a"], ["sentinel-2-l1c"], ["sentinel-2-l2a", "sentinel-1-grd"]]
+
+
+def test_a_folder_that_the_web_server_lists_is_no_fault(tmp_path: Path) -> None:
+    folder = made_tiles.write(tmp_path / "c", days=2)
+
+    def answer(path: str, question: dict[str, Any]) -> made_site.Reply | None:
+        return made_site.Reply(b"<html>", headers={"Content-Type": "text/html"}) if path == "/" else None
+
+    with made_site.serving(folder, answer) as site:
+        assert len(open_source(site.url, area=AREA, options=QUICK, **YEAR).scenes) == 2
+        assert [path for _, path, _ in site.asked].count("/") == 1
 
 
 WRONG: list[dict[str, Any]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from greattit.tiles.scene import ASSETS, Catalogue, Scene
 
 MAX_LINKS = 100_000
 """Links of one catalogue that are followed; more is refused, so that a reading ends."""
+
+AT_ONCE, BATCH = 8, 64
+"""Items fetched from the web at the same time, and kept in memory before they are read."""
 
 TOPS = ("catalog.json", "collection.json")
 """Names of a catalogue's first file."""
@@ -115,9 +119,8 @@ def walk(top: str, place: Place, provider: Provider) -> Found:
     waiting, met, links = [top], {top}, 0
     while waiting:
         here = waiting.pop()
-        node = _node(here, place, found)
-        below = []
-        for kind, href in _links(node):
+        items, below = [], []
+        for kind, href in _links(_node(here, place, found)):
             links += 1
             if links > MAX_LINKS:
                 raise CatalogueError(
@@ -129,12 +132,32 @@ def walk(top: str, place: Place, provider: Provider) -> Found:
                 found.warnings.append(f"link {href[:80]} left out: {error.what}")
                 continue
             if kind == "item":
-                _take(target, place, provider, found)
+                items.append(target)
             elif target not in met:
                 met.add(target)
                 below.append(target)
+        for target, content in _contents(items, place):
+            _take(target, content, (place, provider), found)
         waiting.extend(reversed(below))
     return found
+
+
+def _contents(files: list[str], place: Place) -> Iterator[tuple[str, Any]]:
+    """Yield each file's content, or the error that kept it away; on the web some are fetched at the same time."""
+
+    def content(where: str) -> Any:
+        try:
+            return place.json(where)
+        except MALFORMED as error:
+            return error
+
+    if isinstance(place, Folder):
+        yield from ((file, content(file)) for file in files)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            yield from zip(batch, pool.map(content, batch), strict=True)
 
 
 def _node(where: str, place: Place, found: Found) -> Mapping[str, Any]:
@@ -160,10 +183,12 @@ def _links(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield kind, href
 
 
-def _take(where: str, place: Place, provider: Provider, found: Found) -> None:
+def _take(where: str, content: Any, source: tuple[Place, Provider], found: Found) -> None:
     """Read one item; what is wrong with it becomes a warning."""
     try:
-        scene = scene_from(place.json(where), place, where, provider)
+        if isinstance(content, Exception):
+            raise content
+        scene = scene_from(content, source[0], where, source[1])
     except MALFORMED as error:
         found.warnings.append(f"scene {named(where)} left out: {reason(error)}")
         return

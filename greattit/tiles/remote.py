@@ -29,6 +29,10 @@ LONGEST_WAIT_S = 60.0
 """A server's wish to be asked later (Retry-After) is followed up to this [s]."""
 
 
+JSON, PAGE = "application/geo+json, application/json", ", text/html;q=0.1"
+"""What is asked for."""
+
+
 class Site:
     """A catalogue on the web; only its own host and public addresses are asked."""
 
@@ -38,7 +42,7 @@ class Site:
         self.addresses = Addresses(own=frozenset(resolve(urlsplit(url).hostname or "")))
         self.session = requests.Session()
         self.session.max_redirects = 5
-        self.session.headers["Accept"] = "application/geo+json, application/json"
+        self.session.headers["Accept"] = JSON
         self.session.headers["User-Agent"] = "greattit"
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, _Adapter(self.addresses, attempts, backoff_s))
@@ -64,10 +68,13 @@ class Site:
         self.addresses.check(url)
         return url
 
-    def json(self, where: str) -> Any:
-        """Fetch one file; raise `SceneError` when it cannot be had, after having tried again."""
+    def json(self, where: str, *, maybe_page: bool = False) -> Any:
+        """Fetch one file; raise `SceneError` when it cannot be had, after having tried again.
+
+        With `maybe_page` a web page in its place is no reason to try again: the address may be that of a folder.
+        """
         try:
-            answer = self.session.get(where, timeout=TIMEOUT_S)
+            answer = self.session.get(where, timeout=TIMEOUT_S, headers={"Accept": JSON + PAGE} if maybe_page else None)
         except (requests.RequestException, OSError) as error:
             raise SceneError(f"cannot be fetched ({short(error)})") from error
         if answer.status_code == 404:
@@ -149,7 +156,8 @@ def _body(answer: Any) -> bytes:
             raise SceneError(f"the answer has more than {MAX_JSON / 1e6:.0f} MB")
         parts.append(part)
     body = b"".join(parts)
-    if answer.status_code == 200 and "json" in answer.headers.get("Content-Type", ""):
+    page = PAGE in answer.request.headers.get("Accept", "") and "json" not in answer.headers.get("Content-Type", "")
+    if answer.status_code == 200 and not page:
         with suppress(RecursionError):  # too deep is not cut short; the reader says so
             json.loads(body)
     return body

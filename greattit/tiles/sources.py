@@ -116,7 +116,7 @@ def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
     reasons = []
     for where in tries:
         try:
-            node = site.json(where)
+            node = site.json(where, maybe_page=not where.endswith(".json"))
         except SceneError as error:
             reasons.append(error.what)
             continue
