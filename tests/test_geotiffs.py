@@ -10,7 +10,7 @@ import made_tiles
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import Affine
 
@@ -163,6 +163,7 @@ def test_a_pattern_that_is_none_says_why(tmp_path: Path, pattern: str, why: str)
 
 
 @given(st.text(max_size=30))
+@settings(deadline=None)
 def test_any_text_is_a_pattern_or_a_clear_error(text: str) -> None:
     try:
         assert geotiffs.compiled(text).regex

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import os
 import string
 from collections.abc import Callable
 from datetime import date
@@ -301,9 +303,22 @@ def test_a_huge_or_deep_item_is_refused(
     assert len(found.scenes) == 2 and "MB" in found.warnings[0]
 
 
-def test_a_pipe_is_no_item(made: Path, tmp_path: Path) -> None:
-    import os
+def test_an_answer_that_swells_is_refused() -> None:
+    swollen = gzip.compress(b" " * 200_000_000)
 
+    def answer(path: str, question: dict[str, Any]) -> made_site.Reply:
+        return made_site.Reply(swollen, headers={"Content-Encoding": "gzip"})
+
+    with made_site.serving(answer=answer) as server, pytest.raises(SceneError, match="more than 21 MB"):
+        Site(server.url, attempts=0).json(server.url)
+
+
+def test_a_raster_is_opened_by_the_driver_of_its_name() -> None:
+    assert hrefs.driver("/data/B04.tif") == hrefs.driver("https://example.org/x.tif?sig=a.jp2") == "GTiff"
+    assert hrefs.driver("s3://eodata/B04.jp2") == hrefs.driver("/data/B04.JP2") == "JP2OpenJPEG"
+
+
+def test_a_pipe_is_no_item(made: Path, tmp_path: Path) -> None:
     folder = copied(made, tmp_path)
     file = folder / "S2_20210411" / "S2_20210411.json"
     file.unlink()

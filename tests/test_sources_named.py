@@ -137,7 +137,10 @@ def test_planetary_computer_says_the_offset_by_its_baseline(tmp_path: Path, base
 
 def test_planetary_computer_radar_is_linear_power(tmp_path: Path) -> None:
     blob = "https://sentinel1euwestrtc.blob.core.windows.net/sentinel1-grd-rtc"
-    assets = {k: {"href": f"{blob}/{k}.tif", "raster:bands": [{"nodata": -32768}]} for k in ("vv", "vh")}
+    assets = {
+        k: {"href": f"{blob}/{k}.tif", "raster:bands": [{"nodata": -32768}], "proj:shape": [21000, 28000]}
+        for k in ("vv", "vh")
+    }
     radar = {**item("sentinel-1-rtc", assets, **{"sat:relative_orbit": 132}), "id": "S1A_IW_GRDH_1SDV_rtc"}
     (scene,) = opened("planetary-computer", tmp_path, [radar], sensors=("s1",)).scenes
     assert (scene.sensor, scene.level, scene.orbit) == ("s1", "RTC", 132)

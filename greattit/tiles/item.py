@@ -15,8 +15,8 @@ from greattit.tiles.providers import Product, Provider
 from greattit.tiles.scene import Asset, Scene
 from greattit.types import SAR
 
-MAX_SIDE_PX = 25_000
-"""Pixels a side that a raster may claim; a tile of Sentinel-2 has 10,980, a scene of Sentinel-1 some 25,000."""
+MAX_SIDE_PX, MAX_SIDE_SAR_PX = 25_000, 40_000
+"""Pixels a side that a raster may claim; a tile of Sentinel-2 has 10,980, one of Sentinel-1 some 28,000 x 22,000."""
 
 SCALES = (1e-6, 1e-2)
 """Reflectance of one count: Sentinel-2 has 1e-4, Landsat Collection 2 2.75e-5; float reflectance has 1."""
@@ -189,7 +189,8 @@ def _asset(band: str, asset: Mapping[str, Any], said: _Said) -> Asset:
     common = {name: said.properties[name] for name in _COMMON if name in said.properties}
     first = {**common, **_first(asset.get("bands")), **asset, **_first(asset.get("raster:bands"))}
     scale, offset = _one_of(first, "scale"), _one_of(first, "offset")
-    plain = Asset("", 1.0, 0.0, _nodata(first, said.product.nodata), _shape(first), bytes=_bytes(asset))
+    shape = _shape(first, MAX_SIDE_SAR_PX if band in SAR else MAX_SIDE_PX)
+    plain = Asset("", 1.0, 0.0, _nodata(first, said.product.nodata), shape, bytes=_bytes(asset))
     if band == "scl":
         return plain
     if band in SAR:
@@ -243,15 +244,15 @@ def _nodata(said: Mapping[str, Any], usual: float | None) -> float | None:
     return number(value, "its nodata")
 
 
-def _shape(said: Mapping[str, Any]) -> tuple[int, int] | None:
+def _shape(said: Mapping[str, Any], most: int) -> tuple[int, int] | None:
     shape = said.get("proj:shape")
     if not shape:
         return None
     if not isinstance(shape, list) or len(shape) != 2:
         raise SceneError("its proj:shape is malformed")
     rows, columns = (number(v, "its proj:shape") for v in shape)
-    if not (1 <= rows <= MAX_SIDE_PX and 1 <= columns <= MAX_SIDE_PX):
-        raise SceneError(f"it claims {rows:g} x {columns:g} px; at most {MAX_SIDE_PX:,} px a side are read")
+    if not (1 <= rows <= most and 1 <= columns <= most):
+        raise SceneError(f"it claims {rows:g} x {columns:g} px; at most {most:,} px a side are read")
     return int(rows), int(columns)
 
 

@@ -167,13 +167,14 @@ def _limit(found: Found, asked: Query, root: str) -> None:
         here = asked.area is None or box(*scene.bbox).intersects(asked.area)
         if here and scene.sensor in asked.sensors and asked.since <= day <= asked.until:
             kept.append(scene)
-    if not kept and found.scenes:
+    if not kept and (found.scenes or not found.warnings):
         days = sorted(scene.when.date() for scene in found.scenes)
+        reach = f"its {len(days)} scenes reach from {days[0]} to {days[-1]}" if days else "ask for more, or elsewhere"
         names = " or ".join(SENSORS[sensor] for sensor in asked.sensors)
         raise CatalogueError(
             f"has no {names} scene of the area from {asked.since} to {asked.until}",
             subject=root,
-            remedy=f"its {len(days)} scenes reach from {days[0]} to {days[-1]}",
+            remedy=reach,
         )
     found.scenes = _of_one_level(kept, asked, found)
 

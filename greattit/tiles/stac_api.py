@@ -157,9 +157,10 @@ def _known(site: Site, asked: Query) -> list[str]:
         offered = {c["id"] for c in listed}
     except (SceneError, AttributeError, KeyError, TypeError):
         return []
+    entries = providers(asked.options.sources).values()
     wanted: list[str] = []
     for sensor in asked.sensors:
-        usual = {p.collection for entry in providers().values() for p in entry.serving(sensor, asked.options.level)}
+        usual = {p.collection for entry in entries for p in entry.serving(sensor, asked.options.level)}
         if not usual & offered:
             return []
         wanted += sorted(usual & offered)
