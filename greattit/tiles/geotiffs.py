@@ -130,78 +130,84 @@ def read_files(folder: Path, *, pattern: str | None, bands: tuple[str, ...], lev
     files = {file.relative_to(folder).as_posix(): file for file in files_in(folder)}
     chosen = compiled(pattern) if pattern else _likeliest(list(files))
     found = Found()
-    groups: dict[tuple[str, ...], dict[str, Path]] = {}
-    when: dict[tuple[str, ...], tuple[datetime, dict[str, str]]] = {}
-    left: list[str] = []
-    for name, file in files.items():
-        said = _said(chosen, name) if chosen else None
-        if said is None:
-            left.append(name)
-            continue
-        moment, fields, band = said
-        key = (moment.isoformat(), *(fields.get(name, "") for name in FIELDS))
-        if band in groups.setdefault(key, {}):
-            left.append(f"{name} (a second {band or 'file'} of its day)")
-            continue
-        groups[key][band], when[key] = file, (moment, fields)
-    _warn(left, chosen, found)
+    groups, left = _grouped(files, chosen) if chosen else ({}, list(files))
     if chosen is None or not groups:
         raise CatalogueError(
             f"none of its {len(files)} GeoTIFFs is named by " + (f'"{pattern}"' if pattern else "a usual pattern"),
             subject=str(folder),
             remedy='say how they are named, e.g. "{date:%Y%m%d}_{band}.tif"; ' + "; ".join(list(files)[:3]),
         )
-    for key, of_band in groups.items():
+    found.warnings += [f'file {name} left out: it does not match "{chosen.text}"' for name in left[:SHOWN]]
+    if len(left) > SHOWN:
+        found.warnings.append(f"{len(left) - SHOWN} more files left out: they do not match")
+    for said, of_band in groups.items():
         try:
-            found.scenes.append(_scene(folder, of_band, when[key], bands, level))
+            found.scenes.append(_scene(folder, of_band, said, bands, level))
         except (SceneError, ValueError) as error:
             what = error.what if isinstance(error, SceneError) else str(error)
-            found.warnings.append(f"scene {_name(when[key])} left out: {what}")
+            found.warnings.append(f"scene {_name(said)} left out: {what}")
     return found, chosen.text
 
 
+@dataclass(frozen=True, order=True)
+class _Said:
+    """What all files of one scene say in their names."""
+
+    when: datetime
+    platform: str
+    tile: str
+    orbit: str
+
+    @property
+    def dated(self) -> bool:
+        """True when no time of day is known."""
+        return not (self.when.hour or self.when.minute or self.when.second)
+
+
+def _grouped(files: dict[str, Path], pattern: Pattern) -> tuple[dict[_Said, dict[str, Path]], list[str]]:
+    """Return the files of each scene by band ("" when the name says none), and the files that do not match."""
+    groups: dict[_Said, dict[str, Path]] = {}
+    left = []
+    for name, file in files.items():
+        read = _read_name(pattern, name)
+        if read is None:
+            left.append(name)
+        elif read[1] in groups.setdefault(read[0], {}):
+            left.append(f"{name} (a second {read[1] or 'file'} of its day)")
+        else:
+            groups[read[0]][read[1]] = file
+    return groups, left
+
+
 def _likeliest(names: list[str]) -> Pattern | None:
-    counted = [(sum(_said(p, name) is not None for name in names), p) for p in map(compiled, USUAL)]
+    counted = [(sum(_read_name(p, name) is not None for name in names), p) for p in map(compiled, USUAL)]
     most = max((count for count, _ in counted), default=0)
     return next((p for count, p in counted if count == most), None) if most else None
 
 
-def _said(pattern: Pattern, name: str) -> tuple[datetime, dict[str, str], str] | None:
-    """Return day, fields and band that a name says; None when it does not match, or its band is not of the house."""
+def _read_name(pattern: Pattern, name: str) -> tuple[_Said, str] | None:
+    """Return what a name says and its band; None when it does not match, or its band is not of the house."""
     match = pattern.regex.fullmatch(re.sub(r"\.tiff$", ".tif", name, flags=re.IGNORECASE))
     if match is None:
         return None
-    fields = {key: value for key, value in match.groupdict().items() if value}
-    band = _HOUSE.get(fields.pop("band", "").lower(), "")
+    fields = {key: value or "" for key, value in match.groupdict().items()}
+    band = _HOUSE.get(fields.get("band", "").lower(), "")
     if pattern.banded and not band:
         return None
     try:
-        moment = datetime.strptime(fields.pop("date"), pattern.date).replace(tzinfo=UTC)
+        when = datetime.strptime(fields["date"], pattern.date).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return moment, fields, band
+    tile, platform = fields.get("tile", "").upper(), fields.get("platform", "")
+    return _Said(when, platform, tile, fields.get("orbit", "")), band
 
 
-def _warn(left: list[str], chosen: Pattern | None, found: Found) -> None:
-    what = f'does not match "{chosen.text}"' if chosen else "matches no usual pattern"
-    found.warnings += [f"file {name} left out: it {what}" for name in left[:SHOWN]]
-    if len(left) > SHOWN:
-        found.warnings.append(f"{len(left) - SHOWN} more files left out: they do not match")
+def _name(said: _Said) -> str:
+    clock = f"{said.when:%Y%m%d}" if said.dated else f"{said.when:%Y%m%dT%H%M%S}"
+    return "_".join(part for part in (said.platform, said.tile, clock) if part)
 
 
-def _name(when: tuple[datetime, dict[str, str]]) -> str:
-    moment, fields = when
-    clock = f"{moment:%Y%m%dT%H%M%S}" if (moment.hour or moment.minute) else f"{moment:%Y%m%d}"
-    return "_".join(part for part in (fields.get("platform"), fields.get("tile", "").upper(), clock) if part)
-
-
-def _scene(
-    folder: Path,
-    files: dict[str, Path],
-    when: tuple[datetime, dict[str, str]],
-    order: tuple[str, ...],
-    level: str | None,
-) -> Scene:
+def _scene(folder: Path, files: dict[str, Path], said: _Said, order: tuple[str, ...], level: str | None) -> Scene:
     place, boxes = Folder(folder), []
     assets: dict[str, Asset] = {}
     for band, file in files.items():
@@ -210,24 +216,22 @@ def _scene(
         assets.update(read)
         boxes.append(box)
     sensor = "s1" if {"VV", "VH"} & set(assets) else "s2"
-    if sensor == "s2":
-        needed = {"B04", "B08"} if level == "L1C" else {"B04", "B08", "scl"}
-        if not needed <= set(assets):
-            hint = " (say level L1C when there is no scene classification)" if "scl" not in assets else ""
-            raise SceneError("missing band " + ", ".join(sorted(needed - set(assets))) + hint)
-    moment, fields = when
+    needed = {"B04", "B08"} | (set() if level == "L1C" else {"scl"}) if sensor == "s2" else set()
+    if not needed <= set(assets):
+        hint = " (say level L1C when there is no scene classification)" if "scl" not in assets else ""
+        raise SceneError("missing band " + ", ".join(sorted(needed - set(assets))) + hint)
     west, south, east, north = zip(*boxes, strict=True)
     return Scene(
-        _name(when),
-        item.when({"datetime": moment.isoformat()}),
+        _name(said),
+        item.when({"datetime": said.when.isoformat()}),
         sensor,
         item.box([min(west), min(south), max(east), max(north)]),
         assets,
-        level=("L1C" if level == "L1C" else "L2A") if sensor == "s2" else "GRD",
-        platform=fields.get("platform", "").lower(),
-        tile=fields.get("tile", "").upper(),
-        orbit=int(fields["orbit"]) if "orbit" in fields else None,
-        notes=() if moment.hour or moment.minute else ("The time of day is not known.",),
+        level="GRD" if sensor == "s1" else level or "L2A",
+        platform=said.platform.lower(),
+        tile=said.tile,
+        orbit=int(said.orbit) if said.orbit else None,
+        notes=("The time of day is not known.",) if said.dated else (),
     )
 
 

@@ -54,40 +54,44 @@ def scene_from(item: Any, place: Place, base: str, provider: Provider) -> Scene 
 
     Raises `SceneError` when it is malformed, or claims what cannot be true.
     """
+    said = _read(item, provider)
+    chosen = _chosen(said)
+    sensor = _sensor(chosen, said)
+    if sensor is None:
+        return None
+    access = "" if provider.signing == "none" else f"{provider.signing}:{said.collection}"
+    assets = {}
+    for band, (key, asset) in chosen.items():
+        if (band in SAR) == (sensor == "s1"):
+            try:
+                href = place.asset(base, asset.get("href"))
+                assets[band] = replace(_asset(band, asset, said), href=href, access=access)
+            except SceneError as error:
+                raise SceneError(f"asset {key}: {error.what}", subject=said.item["id"]) from error
+    return Scene(
+        said.item["id"],
+        when(said.properties),
+        sensor,
+        box(said.item.get("bbox")),
+        assets,
+        level=_level(sensor, assets, said),
+        platform=str(said.properties.get("platform") or "").lower(),
+        tile=_tile(said),
+        orbit=_orbit(said),
+        baseline=_baseline(said),
+        created=_created(said.properties),
+    )
+
+
+def _read(item: Any, provider: Provider) -> _Said:
+    """Check the item's frame; raise `SceneError` when it is none."""
     if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
         raise SceneError("its item file is no STAC item")
     name, properties = item["id"], item.get("properties") or {}
     if not isinstance(name, str) or not name.strip() or len(name) > 250 or not name.isprintable():
         raise SceneError("its id is no plain text")
     uri = properties.get("s2:product_uri") or properties.get("s2:product_id") or ""
-    said = _Said(item, properties, provider.product(item.get("collection")), PRODUCT.search(f"{uri} {name}"))
-    chosen = _chosen(said)
-    sensor = _sensor(chosen, said)
-    if sensor is None:
-        return None
-    assets = {}
-    for band, (key, asset) in chosen.items():
-        if (band in SAR) == (sensor == "s1"):
-            try:
-                access = "" if provider.signing == "none" else f"{provider.signing}:{said.collection}"
-                assets[band] = replace(
-                    _asset(band, asset, said), href=place.asset(base, asset.get("href")), access=access
-                )
-            except SceneError as error:
-                raise SceneError(f"asset {key}: {error.what}", subject=name) from error
-    return Scene(
-        name,
-        when(properties),
-        sensor,
-        box(item.get("bbox")),
-        assets,
-        level=_level(sensor, assets, said),
-        platform=str(properties.get("platform") or "").lower(),
-        tile=_tile(said),
-        orbit=_orbit(said),
-        baseline=_baseline(said),
-        created=_created(properties),
-    )
+    return _Said(item, properties, provider.product(item.get("collection")), PRODUCT.search(f"{uri} {name}"))
 
 
 def when(properties: Mapping[str, Any]) -> datetime:

@@ -33,6 +33,10 @@ JSON, PAGE = "application/geo+json, application/json", ", text/html;q=0.1"
 """What is asked for."""
 
 
+class Unreachable(SceneError):
+    """No answer came, or none that was whole."""
+
+
 class Site:
     """A catalogue on the web; only its own host and public addresses are asked."""
 
@@ -76,7 +80,7 @@ class Site:
         try:
             answer = self.session.get(where, timeout=TIMEOUT_S, headers={"Accept": JSON + PAGE} if maybe_page else None)
         except (requests.RequestException, OSError) as error:
-            raise SceneError(f"cannot be fetched ({short(error)})") from error
+            raise Unreachable(f"cannot be fetched ({short(error)})") from error
         if answer.status_code == 404:
             raise SceneError("is missing (the server answers 404)")
         if answer.status_code != 200:

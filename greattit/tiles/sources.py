@@ -112,6 +112,8 @@ def _from_web(url: str, provider: Provider, asked: Query) -> tuple[str, Found, s
 
 def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
     """Return the address and content of the first file of a catalogue or API on the web."""
+    from greattit.tiles.remote import Unreachable
+
     tries = [url] if url.endswith(".json") else [url, *(f"{url.rstrip('/')}/{name}" for name in TOPS)]
     reasons = []
     for where in tries:
@@ -119,6 +121,8 @@ def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
             node = site.json(where, maybe_page=not where.endswith(".json"))
         except SceneError as error:
             reasons.append(error.what)
+            if isinstance(error, Unreachable):
+                break
             continue
         if isinstance(node, dict) and "links" in node:
             return where, node
@@ -127,7 +131,7 @@ def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
 
 
 def _from_folder(path: Path, asked: Query, known: list[str]) -> tuple[str, Found, str]:
-    if path.is_file() and path.name in TOPS:
+    if path.is_file() and (path.name in TOPS or safe.METADATA.match(path.name)):
         path = path.parent
     if not path.is_dir():
         raise CatalogueError(
