@@ -39,6 +39,8 @@ class Site:
     url: str
     asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """method, path and question of every request"""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """headers of every request"""
 
 
 @contextmanager
@@ -57,6 +59,7 @@ def serving(folder: Path | None = None, answer: Answer | None = None) -> Iterato
 
         def _reply(self, method: str, path: str, question: dict[str, Any]) -> None:
             site.asked.append((method, path, question))
+            site.headers.append(dict(self.headers))
             reply = answer(path, question) if answer else None
             if reply is None:
                 file = folder / path.lstrip("/") if folder else None

@@ -69,6 +69,20 @@ def test_each_band_has_the_offset_of_its_own_number(tmp_path: Path) -> None:
     assert scene.assets["B8A"].offset == -0.09 and scene.assets["B08"].offset == -0.1
 
 
+def test_a_footprint_with_heights_is_the_same(tmp_path: Path) -> None:
+    made_safe.write(tmp_path / "flat")
+    flat = opened(tmp_path / "flat")[0][0].bbox
+    (tmp_path / "flat").rename(tmp_path / "high")
+    file = next((tmp_path / "high").rglob("MTD_MSIL2A.xml"))
+    text = file.read_text()
+    ring = text.partition("<EXT_POS_LIST>")[2].partition("<")[0]
+    numbers = ring.split()
+    file.write_text(
+        text.replace(ring, " ".join(f"{a} {b} 0" for a, b in zip(numbers[::2], numbers[1::2], strict=True)))
+    )
+    assert opened(tmp_path / "high")[0][0].bbox == flat
+
+
 def test_levels_do_not_mix(tmp_path: Path) -> None:
     made_safe.write(tmp_path)
     made_safe.write(tmp_path, level="1C")

@@ -238,7 +238,9 @@ class Clock:
 
 
 @contextmanager
-def tokens(clock: Clock, tmp_path: Path) -> Iterator[tuple[Signer, made_site.Site]]:
+def tokens(
+    clock: Clock, tmp_path: Path, environment: dict[str, str] | None = None
+) -> Iterator[tuple[Signer, made_site.Site]]:
     """Serve tokens of one hour."""
     tree = yaml.safe_load(SHIPPED.read_text("utf-8"))
 
@@ -250,7 +252,7 @@ def tokens(clock: Clock, tmp_path: Path) -> Iterator[tuple[Signer, made_site.Sit
         tree["sources"]["planetary-computer"]["sas"] = f"{site.url}/token"
         file = tmp_path / "sources.yaml"
         file.write_text(yaml.safe_dump(tree))
-        yield Signer(clock, sources=providers(file), attempts=0), site
+        yield Signer(clock, sources=providers(file), environment=environment or {}, attempts=0), site
 
 
 def test_a_token_is_kept_until_shortly_before_it_ends(tmp_path: Path) -> None:
@@ -262,6 +264,22 @@ def test_a_token_is_kept_until_shortly_before_it_ends(tmp_path: Path) -> None:
         clock.now += timedelta(minutes=6)
         assert signer.path(BLOB) == f"{BLOB.href}?sig=1256" and len(site.asked) == 2
     assert {path for _, path, _ in site.asked} == {"/token/sentinel-2-l2a"}
+
+
+def test_a_users_key_goes_to_the_token_address_alone(tmp_path: Path) -> None:
+    with tokens(Clock(), tmp_path, {"PC_SDK_SUBSCRIPTION_KEY": "mine"}) as (signer, site):
+        signer.path(BLOB)
+    assert [h.get("Ocp-Apim-Subscription-Key") for h in site.headers] == ["mine"]
+    elsewhere = made_site.Reply(b"", 302, {"Location": "/other"})
+    tree = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    with made_site.serving(answer=lambda path, question: elsewhere) as site:
+        tree["sources"]["planetary-computer"]["sas"] = f"{site.url}/token"
+        file = tmp_path / "sources.yaml"
+        file.write_text(yaml.safe_dump(tree))
+        signer = Signer(Clock(), sources=providers(file), environment={"PC_SDK_SUBSCRIPTION_KEY": "mine"}, attempts=0)
+        with pytest.raises(TilesError, match="no token can be had"):
+            signer.path(BLOB)
+    assert len(site.asked) == 1
 
 
 def test_a_token_is_shown_to_its_own_hosts_only(tmp_path: Path) -> None:

@@ -210,11 +210,12 @@ def _size(path: str) -> int | None:
 
 
 def _footprint(head: _Head) -> tuple[float, float, float, float]:
-    """Return west, south, east, north of the product's footprint, which is a list of latitude and longitude."""
+    """Return west, south, east, north of the product's footprint: latitude and longitude, at times with a height."""
     numbers = [item.number(_float(part), "its footprint") for part in head.text("EXT_POS_LIST").split()]
-    if len(numbers) < 6 or len(numbers) % 2:
+    each = 3 if len(numbers) >= 12 and len(numbers) % 3 == 0 and numbers[:3] == numbers[-3:] else 2
+    if len(numbers) < 6 or len(numbers) % each:
         raise SceneError("its metadata give no footprint")
-    lats, lons = numbers[::2], numbers[1::2]
+    lats, lons = numbers[::each], numbers[1::each]
     if max(lons) - min(lons) > 180:
         raise SceneError("its footprint crosses 180 degrees of longitude, which is not read")
     return item.box([min(lons), min(lats), max(lons), max(lats)])

@@ -29,6 +29,11 @@ CDSE_KEYS = ("CDSE_S3_ACCESS_KEY", "CDSE_S3_SECRET_KEY")
 """Environment variables with a user's keys, which CDSE gives at https://eodata-s3keysmanager.dataspace.copernicus.eu."""
 
 
+SUBSCRIPTION = "PC_SDK_SUBSCRIPTION_KEY"
+"""Environment variable with a user's key for the Planetary Computer; some collections (Sentinel-1 RTC) ask for one, and
+with one more may be read. The name is that of Microsoft's own library."""
+
+
 class Signer:
     """Gives the address at which a raster can be read now; keeps tokens until shortly before they end."""
 
@@ -90,12 +95,19 @@ class Signer:
 
         base = next((p.sas for p in self._sources.values() if p.signing == "planetary-computer" and p.sas), "")
         url = f"{base.rstrip('/')}/{quote(collection, safe='')}"
+        site = Site(url, attempts=self._attempts, backoff_s=self._backoff_s)
+        key = self._environment.get(SUBSCRIPTION)
+        if key:
+            site.session.headers["Ocp-Apim-Subscription-Key"] = key
+            site.session.max_redirects = 0  # the key is for this address only
         try:
-            answer: Any = Site(url, attempts=self._attempts, backoff_s=self._backoff_s).json(url)
+            answer: Any = site.json(url)
             token, ends = str(answer["token"]), datetime.fromisoformat(str(answer["msft:expiry"]))
         except (SceneError, KeyError, TypeError, ValueError) as error:
             raise TilesError(
-                f"no token can be had ({error})", subject=url, remedy="try again later, or choose another source"
+                f"no token can be had ({error})",
+                subject=url,
+                remedy=f"try again later; some collections need a key in {SUBSCRIPTION}",
             ) from error
         if not token or any(character.isspace() for character in token):
             raise TilesError("the token is malformed", subject=url, remedy="try again later")
