@@ -44,9 +44,9 @@ def check(store: Store, progress: Callable[[int, int], None] = lambda done, tota
                 seen[sensor, p.slot] |= bool(np.isfinite(part).any() if sensor == "s1" else part.any())
         progress(done, len(work))
     problems.extend(
-        f"the {p.sensor} look of {p.when:%Y-%m-%d} (slot {p.slot}) holds no pixel"
+        f"the {p.sensor} look of {p.when:%Y-%m-%d} (slot {p.slot}) holds no pixel of the {p.seen_ha:,.0f} ha it saw"
         for p in passes
-        if not seen[p.sensor, p.slot]
+        if p.seen_ha > 0 and not seen[p.sensor, p.slot]
     )
     if len({(p.sensor, p.slot) for p in passes}) < len(passes):
         problems.append("two looks share one slot")

@@ -32,6 +32,12 @@ class Product:
     """how counts became reflectance, and who said so"""
     notes: tuple[str, ...] = ()
     """what the guards found, one sentence each"""
+    created: str = ""
+    """when the product was made, ISO 8601; "" when not said"""
+    native: bool = True
+    """True when its pixels are the lattice's own, so that nothing was resampled"""
+    whole: bool = False
+    """True when it sees every pixel of its part of every area"""
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,12 @@ class Index:
         return tuple(p for p in self.passes if p.sensor == sensor)
 
     def between(self, first: date, last: date, sensor: str) -> tuple[Pass, ...]:
-        """Return the passes shown from `first` to `last`, both days included, in order of time."""
-        return tuple(p for p in self.of(sensor) if not p.refused and first <= p.when.date() <= last)
+        """Return the passes shown from `first` to `last`, both days included, in order of time.
+
+        Not shown are those refused, and those that saw nothing of any area.
+        """
+        shown = (p for p in self.of(sensor) if p.seen_ha > 0 and not p.refused)
+        return tuple(p for p in shown if first <= p.when.date() <= last)
 
     def free_slot(self, sensor: str) -> int:
         """Return the first slot that no pass has."""

@@ -6,21 +6,27 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greattit.cube.index import Pass, Product, from_json
+from greattit.cube.entry import Read, above, best_first, entry, superseded
+from greattit.cube.index import from_json
 from greattit.cube.lattice import SLOTS
+from greattit.cube.passes import version
 from greattit.cube.plan import Plan, Task, lay_out
 from greattit.cube.spool import Planes, drop, spool
 from greattit.cube.store import BRANCH, create_cube, is_cube, open_cube, open_repository
 from greattit.errors import CubeBusyError, SceneError
-from greattit.tiles.scene import Catalogue, Scene
+from greattit.tiles.scene import Catalogue
 from greattit.types import BANDS
 
 if TYPE_CHECKING:
+    import icechunk
     from shapely.geometry.base import BaseGeometry
+
+OTHERS = timedelta(days=1)
+"""In object storage what is younger is not cleared away: it may be what another machine is about to commit."""
 
 DECODERS = 4
 """Bands of one product that are fetched and decoded at the same time."""
@@ -77,12 +83,13 @@ def ingest(
     again. Raises `CubeBusyError` when another process writes to the cube, `CubeError` when it cannot be written.
     """
     job = job or Job()
-    with _alone(url, job.wait_s) as home, _tidy(url, home, job.now):
+    with _alone(url, job.wait_s) as home, _tidy(url, home, job.now) as interrupted:
         work = lay_out(catalogue, open_cube(url).index if is_cube(url) else None, area, bands)
         run = _Run(url, home, work, catalogue, job)
         for sensor in ("s2", "s1"):
             run.sensor([task for task in work.tasks if task.overpass.sensor == sensor])
-        run.judge()
+        if run.added or (interrupted and run.snapshot):
+            run.judge()
         shutil.rmtree(home / "products", ignore_errors=True)
     refused = [f"{v.partition('@')[0]}: {why}" for v, why in run.index.refused.items()]
     refused += [f"look of {p.when:%Y-%m-%d} ({p.platform}): {p.refused}" for p in run.index.passes if p.refused]
@@ -100,13 +107,13 @@ class _Run:
 
     def sensor(self, tasks: Sequence[Task]) -> None:
         """Decode look by look; commit when the looks fill a chunk, and at the end."""
-        ready: list[tuple[Task, list[Planes]]] = []
+        ready: list[Read] = []
         refused: dict[str, str] = {}
         for number, task in enumerate(tasks):
-            planes = self.decode(task, refused)
-            if planes:
-                ready.append((task, planes))
-            new = sum(t.known is None for t, _ in ready)
+            read = self.decode(task, refused)
+            if read.planes:
+                ready.append(read)
+            new = sum(one.task.known is None for one in ready)
             full = new and (self.index.free_slot(task.overpass.sensor) + new) % SLOTS == 0
             if ready and (full or len(ready) >= SLOTS or number == len(tasks) - 1):
                 self.commit(ready, refused)
@@ -114,13 +121,14 @@ class _Run:
         if refused:
             self.commit([], refused)
 
-    def decode(self, task: Task, refused: dict[str, str]) -> list[Planes]:
+    def decode(self, task: Task, refused: dict[str, str]) -> Read:
         """Decode the products of one look; what cannot be had is noted, what is bad is refused."""
         from greattit.cube.inspect import examine
 
         planes: list[Planes] = []
+        versions = {version(scene) for scene in task.overpass.scenes}
         for scene in task.overpass.scenes:
-            if _superseded(scene, planes):
+            if superseded(scene, planes):
                 continue
             try:
                 one = spool(
@@ -133,71 +141,82 @@ class _Run:
                 )
             except SceneError as error:
                 self.missing.append(f"{scene.id}: {error.what}")
+                versions.discard(version(scene))
                 continue
             if one is None:
                 continue
             one, bad = examine(one)
             if bad:
-                refused[_version(scene)] = bad
+                refused[version(scene)] = bad
                 drop(one)
             else:
                 planes.append(one)
-        return sorted(planes, key=lambda p: (p.scene.level == "L1C", not p.native))
+        return Read(task, best_first(planes), frozenset(versions))
 
-    def commit(self, ready: Sequence[tuple[Task, list[Planes]]], refused: dict[str, str]) -> None:
+    def commit(self, ready: Sequence[Read], refused: dict[str, str]) -> None:
         """Write looks and their index entries in one commit, then let go of their files."""
-        import icechunk
         import zarr
 
-        from greattit.cube.write import write_looks
+        from greattit.cube.write import Look, write_looks
 
-        if not is_cube(self.url):
-            create_cube(self.url, self.index, self.home / "draft")
-        session = open_repository(self.url).writable_session(BRANCH)
+        if not self.snapshot:
+            self.snapshot = create_cube(self.url, self.index, self.home / "draft")
+        session = self.session()
         root = zarr.open_group(session.store, mode="a")
         self.index = from_json(root.attrs["greattit"], str(self.url))
         self.job.progress(0, "writing")
         slots = self._slots(ready)
-        shares = write_looks(
-            root, [(slot, task.cells, planes) for slot, (task, planes) in zip(slots, ready, strict=True)]
-        )
+        looks = [Look(slot, r.task.cells, r.planes, above(r)) for slot, r in zip(slots, ready, strict=True)]
+        gains = write_looks(root, looks)
+        areas = {**self.index.areas, self.work.area: tuple(sorted(self.work.cells))} if ready else self.index.areas
         new = {}
-        for slot, share, (task, planes) in zip(slots, shares, ready, strict=True):
-            new[task.overpass.sensor, slot] = _entry(task, planes, slot, share, self.work.area)
+        for slot, gain, read in zip(slots, gains, ready, strict=True):
+            new[read.task.overpass.sensor, slot] = entry(read, (slot, self.work.area), gain, areas)
         index = self.index.with_passes(new)
         extent = index.extent
-        for _, planes in ready:
-            for one in planes:
+        for read in ready:
+            for one in read.planes:
                 part = one.window.meet(self.work.window)
                 extent = part if extent is None else extent.join(part) if part else extent
         self.index = replace(
             index,
-            areas={**index.areas, self.work.area: tuple(sorted(self.work.cells))} if ready else index.areas,
+            areas=areas,
             extent=extent,
             refused={**index.refused, **refused},
             attribution="; ".join(dict.fromkeys(n for n in (index.attribution, self.catalogue.attribution) if n)),
             simulated=index.simulated or self.catalogue.simulated,
         )
         root.attrs["greattit"] = self.index.to_json()
-        days = [task.overpass.when for task, _ in ready]
+        days = [read.task.overpass.when for read in ready]
         what = f"{len(days)} looks, {min(days):%Y-%m-%d} to {max(days):%Y-%m-%d}" if days else "products refused"
+        self.save(session, what)
+        self.added += len(ready)
+        for read in ready:
+            for one in read.planes:
+                drop(one)
+
+    def session(self) -> icechunk.Session:
+        """Open a session to write on the snapshot that the plan rests on; another writer's work is never overrun."""
+        session = open_repository(self.url).writable_session(BRANCH)
+        if session.snapshot_id != self.snapshot:
+            raise _busy(self.url)
+        return session
+
+    def save(self, session: icechunk.Session, what: str) -> None:
+        """Commit; another writer's commit in between (in object storage no lock keeps it out) is `CubeBusyError`."""
+        import icechunk
+
         try:
             self.snapshot = session.commit(what)
         except icechunk.ConflictError as error:
             raise _busy(self.url) from error
-        self.added += len(ready)
-        for _, planes in ready:
-            for one in planes:
-                drop(one)
 
-    def _slots(self, ready: Sequence[tuple[Task, list[Planes]]]) -> list[int]:
+    def _slots(self, ready: Sequence[Read]) -> list[int]:
         slots, free = [], {s: self.index.free_slot(s) for s in ("s2", "s1")}
-        for task, _ in ready:
-            if task.known is not None:
-                slots.append(task.known.slot)
-            else:
-                slots.append(free[task.overpass.sensor])
-                free[task.overpass.sensor] += 1
+        for read in ready:
+            sensor, known = read.task.overpass.sensor, read.task.known
+            slots.append(free[sensor] if known is None else known.slot)
+            free[sensor] += known is None
         return slots
 
     def judge(self) -> None:
@@ -206,75 +225,15 @@ class _Run:
 
         from greattit.cube.inspect import judge
 
-        if not self.added:
-            return
         store = open_cube(self.url)
         self.job.progress(0, "checking")
         passes = {(p.sensor, p.slot): p for p in judge(store)}
         if all(passes[p.sensor, p.slot] == p for p in store.index.passes if (p.sensor, p.slot) in passes):
             return
-        session = open_repository(self.url).writable_session(BRANCH)
+        session = self.session()
         self.index = store.index.with_passes(passes)
         zarr.open_group(session.store).attrs["greattit"] = self.index.to_json()
-        self.snapshot = session.commit("looks judged against the stack")
-
-
-def _entry(task: Task, planes: Sequence[Planes], slot: int, share: tuple[float, float], area: str) -> Pass:
-    products = tuple(
-        Product(
-            id=one.scene.id,
-            version=_version(one.scene),
-            tile=one.scene.tile,
-            level=one.scene.level,
-            baseline=one.scene.baseline,
-            offset=_offset_text(one.scene),
-            notes=one.scene.notes,
-        )
-        for one in planes
-    )
-    used = {_version(one.scene) for one in planes}
-    missing = [s for s in task.overpass.scenes if _version(s) not in used and not _superseded(s, planes)]
-    versions = sorted(_version(s) for s in task.overpass.scenes if s not in missing)
-    known, overpass = task.known, task.overpass
-    before = known.products if known else ()
-    kept = {p.version: p for p in (*before, *products)}
-    return Pass(
-        sensor=overpass.sensor,
-        slot=slot,
-        when=known.when if known else overpass.when,
-        platform=overpass.platform,
-        products=tuple(kept.values()),
-        areas={**(known.areas if known else {}), area: tuple(versions)},
-        seen_ha=share[0],
-        clear=share[1],
-    )
-
-
-def _superseded(scene: Scene, better: Sequence[Planes]) -> bool:
-    """Say whether a better product of the same tile and overpass has seen every pixel already."""
-    for one in better:
-        same = one.scene.tile == scene.tile if scene.tile else one.scene.bbox == scene.bbox
-        if (
-            same
-            and one.scene.level == scene.level
-            and all((one.sketch(b) > 0).all() for b in ("B04",) if b in one.planes)
-        ):
-            return True
-    return False
-
-
-def _offset_text(scene: Scene) -> str:
-    offsets = {asset.offset for name, asset in scene.assets.items() if name.startswith("B")}
-    if not offsets:
-        return "dB"
-    text = ", ".join(f"{offset or 0.0:+.4g}" for offset in sorted(o or 0.0 for o in offsets))
-    return f"{text} ({'from the pixels' if any('pixels' in note for note in scene.notes) else 'from the metadata'})"
-
-
-def _version(scene: Scene) -> str:
-    from greattit.cube.passes import version
-
-    return version(scene)
+        self.save(session, "looks judged against the stack")
 
 
 def _busy(url: str | Path) -> CubeBusyError:
@@ -315,11 +274,13 @@ def _alone(url: str | Path, wait_s: float) -> Iterator[Path]:
 
 
 @contextmanager
-def _tidy(url: str | Path, home: Path, now: datetime | None) -> Iterator[None]:
-    """Clear away the chunks that an interrupted ingest wrote and never committed."""
+def _tidy(url: str | Path, home: Path, now: datetime | None) -> Iterator[bool]:
+    """Clear away the chunks that an interrupted ingest wrote and never committed; gives whether there was one."""
     mark = home / "under way"
-    if mark.exists() and now is not None and is_cube(url):
-        open_repository(url).garbage_collect(now)
+    interrupted = mark.exists()
+    if interrupted and now is not None and is_cube(url):
+        others = OTHERS if str(url).startswith("s3://") else timedelta(0)
+        open_repository(url).garbage_collect(now - others)
     mark.touch()
-    yield
+    yield interrupted
     mark.unlink(missing_ok=True)

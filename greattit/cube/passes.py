@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from greattit.cube.index import Product
 from greattit.tiles.scene import Scene
 
 OVERPASS = timedelta(minutes=15)
@@ -37,7 +38,7 @@ def overpasses(scenes: Iterable[Scene]) -> tuple[Overpass, ...]:
         else:
             groups.append([scene])
     found = [
-        Overpass(g[0].sensor, g[0].platform.lower(), g[0].when, tuple(sorted(g, key=_preference, reverse=True)))
+        Overpass(g[0].sensor, g[0].platform.lower(), g[0].when, tuple(sorted(g, key=rank, reverse=True)))
         for g in groups
     ]
     return tuple(sorted(found, key=lambda o: (o.sensor, o.when, o.platform)))
@@ -52,7 +53,13 @@ def _kin(one: Scene, other: Scene) -> bool:
     return (one.sensor, one.platform.lower()) == (other.sensor, other.platform.lower())
 
 
-def _preference(scene: Scene) -> tuple[bool, tuple[int, ...], str, str, str]:
-    """At the surface before top of atmosphere, the newest processing first; then by tile, so that the choice is one."""
-    numbers = tuple(int(part) for part in scene.baseline.split(".") if part.isdigit())
-    return scene.level != "L1C", numbers, scene.created, scene.tile, scene.id
+def rank(one: Scene | Product) -> tuple[bool, tuple[int, ...], str, str, str]:
+    """At the surface above top of atmosphere, the newest processing above; then by tile, so that the choice is one."""
+    numbers = tuple(int(part) for part in one.baseline.split(".") if part.isdigit())
+    return one.level != "L1C", numbers, one.created, one.tile, one.id
+
+
+def renews(new: Scene | Product, old: Scene | Product) -> bool:
+    """Say whether `new` is a better product of the same tile and level as `old`, of the same overpass."""
+    same = new.tile == old.tile if new.tile else new.id == old.id
+    return same and new.level == old.level and rank(new) > rank(old)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from greattit.cube.index import Index, Pass
+from greattit.cube.index import Index, Pass, Product
 from greattit.cube.lattice import CELL_PX, Window, around, cell_window, cells_of
-from greattit.cube.passes import OVERPASS, Overpass, overpasses, version
+from greattit.cube.passes import OVERPASS, Overpass, overpasses, renews, version
 from greattit.cube.store import FINE
 from greattit.errors import CubeError, SceneError
 from greattit.tiles.scene import Catalogue, Scene
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 Cells = frozenset[tuple[int, int]]
 
+Areas = Mapping[str, Iterable[tuple[int, int]]]
+"""Id of an area -> its cells."""
+
 
 @dataclass(frozen=True)
 class Task:
     """One look to be read."""
 
     overpass: Overpass
-    """with only the products that reach the area and are not known to be bad"""
+    """with only the products that reach the area, are not known to be bad, and add to what the cube has"""
     known: Pass | None
     """the look as the cube has it; None when it is new"""
     cells: Cells
@@ -83,9 +86,10 @@ def lay_out(catalogue: Catalogue, index: Index | None, area: BaseGeometry | None
     tasks, there = [], 0
     for overpass in (o for o in wanted if o is not None):
         known = _known(index, overpass)
-        left = cells - _done(index, known, overpass, window)
+        new = tuple(s for s in overpass.scenes if not (known and outdone(s, known, index.areas, cells)))
+        left = cells - _done(index, known, new) if new else None
         if left:
-            tasks.append(Task(overpass, known, left))
+            tasks.append(Task(replace(overpass, scenes=new), known, left))
         else:
             there += 1
     tasks.sort(key=lambda t: (t.overpass.sensor != "s2", t.overpass.when, t.overpass.platform))
@@ -149,7 +153,7 @@ def _wanted(overpass: Overpass, index: Index, window: Window, bands: tuple[str, 
             continue
         held = {name: asset for name, asset in scene.assets.items() if name in (*bands, "scl", "VV", "VH")}
         kept.append(replace(scene, assets=held))
-    return replace(overpass, scenes=tuple(kept)) if kept else None
+    return replace(overpass, scenes=tuple(kept), when=min(s.when for s in kept)) if kept else None
 
 
 def _reaches(scene: Scene, window: Window, crs: str) -> bool:
@@ -175,10 +179,20 @@ def _known(index: Index, overpass: Overpass) -> Pass | None:
     return None
 
 
-def _done(index: Index, known: Pass | None, overpass: Overpass, window: Window) -> Cells:
+def outdone(one: Scene | Product, look: Pass, areas: Areas, cells: Cells) -> bool:
+    """Say whether the look has a better product of the same tile that sees all of `cells`: then this adds nothing."""
+    return any(p.whole and renews(p, one) and cells <= cells_from(p.version, look, areas) for p in look.products)
+
+
+def cells_from(name: str, look: Pass, areas: Areas) -> Cells:
+    """Return the cells of a look that were filled with the product of version `name` at hand."""
+    return frozenset(cell for area, versions in look.areas.items() if name in versions for cell in areas[area])
+
+
+def _done(index: Index, known: Pass | None, scenes: Iterable[Scene]) -> Cells:
     """Return the cells that the cube has from the very same products."""
     done: set[tuple[int, int]] = set()
-    wanted = {version(s) for s in overpass.scenes}
+    wanted = {version(s) for s in scenes}
     for area, versions in (known.areas if known else {}).items():
         if set(versions) >= wanted:
             done |= set(index.areas[area])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,17 @@ class Planes:
         whole = np.memmap(self.folder / f"{band}.raw", np.dtype(plane["dtype"]), "r", shape=shape)
         every = max(1, max(self.window.shape) // most // 2) * 2 // step
         return np.array(whole[:: max(every, 1), :: max(every, 1)])
+
+    @cached_property
+    def whole(self) -> bool:
+        """True when the optical product sees every pixel of its window, as far as a sketch of one band tells."""
+        band = next(
+            (name for name in ("B04", *sorted(self.planes)) if name.startswith("B") and name in self.planes), ""
+        )
+        if not band:
+            return False
+        counts, nodata = self.sketch(band), self.planes[band]["nodata"]
+        return bool(np.isfinite(counts).all() if nodata is None else (counts != nodata).all())
 
 
 def spool(scene: Scene, window: Window, crs: str, home: Path, *, workers: int, progress: Progress) -> Planes | None:

@@ -137,8 +137,11 @@ def is_cube(url: str | Path) -> bool:
         raise CubeError(f"cannot be reached ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
 
 
-def create_cube(url: str | Path, index: Index, draft: Path) -> None:
-    """Lay out an empty cube; on disk it is made in the folder `draft` and put in place by one rename."""
+def create_cube(url: str | Path, index: Index, draft: Path) -> str:
+    """Lay out an empty cube and return its snapshot; on disk it is made in `draft` and put in place by one rename.
+
+    Raises `CubeError`, and `CubeBusyError` when another writer has made it meanwhile.
+    """
     import shutil
 
     import icechunk
@@ -156,11 +159,12 @@ def create_cube(url: str | Path, index: Index, draft: Path) -> None:
         root = zarr.open_group(session.store, mode="a")
         _arrays(root)
         root.attrs["greattit"] = index.to_json()
-        session.commit("an empty cube")
+        snapshot = str(session.commit("an empty cube"))
     except (icechunk.IcechunkError, OSError, ValueError) as error:
         raise CubeError(f"cannot be made ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
     if local:
         draft.replace(Path(url) / REPOSITORY)
+    return snapshot
 
 
 def open_cube(url: str | Path, *, as_of: str | None = None) -> Store:

@@ -15,18 +15,27 @@ SCALE, ZERO = 1e-4, 1000
 """reflectance = (count - ZERO) * SCALE"""
 
 
-def encode(counts: NDArray[Any], scale: float, offset: float, nodata: float) -> NDArray[np.uint16]:
-    """Turn a product's counts into the house's: round((count * scale + offset) / SCALE) + ZERO, within 1..65535."""
-    stored: NDArray[np.uint16]
-    unseen = np.isnan(counts) if math.isnan(nodata) else counts == nodata
+def encode(
+    counts: NDArray[Any], scale: float, offset: float, nodata: float, out: NDArray[np.uint16] | None = None
+) -> NDArray[np.uint16]:
+    """Turn a product's counts into the house's: round((count * scale + offset) / SCALE) + ZERO, within 1..65535.
+
+    `out` of the same shape takes the result, where given.
+    """
+    stored: NDArray[np.uint16] = np.empty(counts.shape, np.uint16) if out is None else out
     shift = ZERO + offset / SCALE
     whole = math.isclose(scale, SCALE, rel_tol=1e-9) and abs(shift - round(shift)) < 1e-6
-    if whole and counts.dtype == np.uint16 and 0 <= round(shift) < 65535:
-        stored = np.minimum(counts, np.uint16(65535 - round(shift))) + np.uint16(round(shift))
-        np.maximum(stored, 1, out=stored)
-    else:
-        with np.errstate(invalid="ignore"):
-            stored = np.clip(np.nan_to_num(np.round(counts * (scale / SCALE) + shift)), 1, 65535).astype(np.uint16)
+    if whole and counts.dtype == np.uint16 and 0 <= round(shift) < 65535 and nodata == 0:
+        if round(shift) == 0:
+            stored[...] = counts
+        else:
+            np.add(np.minimum(counts, np.uint16(65535 - round(shift))), np.uint16(round(shift)), out=stored)
+            np.multiply(stored, counts != 0, out=stored)
+        return stored
+    unseen = np.isnan(counts) if math.isnan(nodata) else counts == nodata
+    with np.errstate(invalid="ignore"):
+        moved = np.nan_to_num(np.round(counts * (scale / SCALE) + shift))
+    np.copyto(stored, np.clip(moved, 1, 65535), casting="unsafe")
     stored[unseen] = 0
     return stored
 
