@@ -24,6 +24,7 @@ PATH = (
     "torchcompat",
     "onethread",
     "policy",
+    "simulate",
     "tiles",
     "cube",
     "indices",
@@ -41,7 +42,6 @@ PATH = (
     "county",
     "evaluate",
     "web",
-    "simulate",
     "commands",
 )
 """The rooms in the order of the walk."""

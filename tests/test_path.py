@@ -58,7 +58,9 @@ def test_no_room_imports_a_later_one(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
 def test_no_room_reads_the_clock(module: Path) -> None:
-    """A day comes in as an argument; a stopwatch too."""
+    """A day comes in as an argument; a stopwatch too. Only a command may ask what time it is."""
+    if room_of(module) == "commands":
+        return
     calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(module.read_text("utf-8"))) if isinstance(n, ast.Call)}
     assert not calls & {"date.today", "datetime.now", "datetime.utcnow", "time.time", "dt.date.today", "datetime.today"}
 

@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from greattit import __version__, tiles
+from greattit.cube import Store, open_stack
 from greattit.errors import GreatTitError, PlotFileError
 from greattit.web import answers, assets
 from greattit.web.answers import BusyError, NotHereError, RequestError, TooLargeError
@@ -39,20 +40,20 @@ QUEUE = 16
 class _Service:
     """What the routes share."""
 
-    catalogue: tiles.Catalogue
+    catalogue: tiles.Catalogue | Store
     picture: Picture
     day: date
     appraise: Appraise
     workers: CapacityLimiter
 
 
-def create_app(catalogue_path: Path, *, day: date | None = None, appraise: Appraise | None = None) -> FastAPI:
-    """Return the application that serves the tiles in `catalogue_path`.
+def create_app(catalogue_path: Path | str, *, day: date | None = None, appraise: Appraise | None = None) -> FastAPI:
+    """Return the application that serves the tiles in `catalogue_path`, a catalogue's folder or a cube.
 
     `day` is the day of the appraisals unless a request names another; without it, the day of the last look. `appraise`
-    stands in for the walk (tests only). Raises `CatalogueError` when the folder is no catalogue.
+    stands in for the walk (tests only). Raises `CatalogueError` or `CubeError` when it is neither.
     """
-    catalogue = tiles.open_catalogue(catalogue_path)
+    catalogue = open_stack(catalogue_path)
     today = day or catalogue.last_day
     service = _Service(
         catalogue, Picture(catalogue, today), today, appraise or _walk(catalogue), CapacityLimiter(WORKERS)
@@ -68,7 +69,7 @@ def create_app(catalogue_path: Path, *, day: date | None = None, appraise: Appra
     return app
 
 
-def _walk(catalogue: tiles.Catalogue) -> Appraise:
+def _walk(catalogue: tiles.Catalogue | Store) -> Appraise:
     """Return the real walk over `catalogue`; torch and the models are loaded by the first appraisal."""
 
     def walk(drawing: Mapping[str, Any], day: date, live_debt: Decimal) -> Mapping[str, Any]:

@@ -11,8 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from greattit.cube import Store
 from greattit.errors import SceneError
 from greattit.tiles import CLEAR_CLASSES, Asset, Catalogue, Scene
+from greattit.web.cubelook import clearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,11 +49,15 @@ class Tile:
 class Picture:
     """The clearest look of each footprint of a catalogue, as web map tiles."""
 
-    def __init__(self, catalogue: Catalogue, until: date) -> None:
-        """Choose the looks among the scenes of the year up to `until`; a scene that cannot be read is passed over."""
-        self.scenes = tuple(_clearest(catalogue.between(until - _LOOK_BACK, until)))
+    def __init__(self, stack: Catalogue | Store, until: date) -> None:
+        """Choose the looks of the year up to `until`; a scene that cannot be read is passed over."""
+        if isinstance(stack, Store):
+            self.kept = clearest(stack, until, _LOOK_BACK)
+            self.scenes: tuple[Scene, ...] = (self.kept.scene,) if self.kept else ()
+        else:
+            self.scenes = tuple(_clearest(stack.between(until - _LOOK_BACK, until)))
         self.days = tuple(sorted({scene.when.date() for scene in self.scenes}))
-        self.version = _version(self.scenes)
+        self.version = stack.snapshot[:12] if isinstance(stack, Store) else _version(self.scenes)
         self.tile = lru_cache(maxsize=512)(self._tile)
 
     def _tile(self, z: int, x: int, y: int) -> Tile:
