@@ -122,6 +122,7 @@ class _Adapter(HTTPAdapter):
         self._addresses, self._attempts, self._backoff_s = addresses, attempts, backoff_s
         retries = _Retry(
             total=attempts,
+            connect=min(attempts, 2),  # where nobody listens, waiting seldom helps
             status_forcelist=AGAIN,
             allowed_methods=None,
             backoff_factor=backoff_s,

@@ -115,19 +115,20 @@ def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
     from greattit.tiles.remote import Unreachable
 
     tries = [url] if url.endswith(".json") else [url, *(f"{url.rstrip('/')}/{name}" for name in TOPS)]
-    reasons = []
+    reasons, remedy = [], "name a STAC API, or a catalog.json or collection.json"
     for where in tries:
         try:
             node = site.json(where, maybe_page=not where.endswith(".json"))
         except SceneError as error:
             reasons.append(error.what)
             if isinstance(error, Unreachable):
+                remedy = "try again when the network and the server are up, or name another source"
                 break
             continue
         if isinstance(node, dict) and "links" in node:
             return where, node
         reasons.append("is no STAC catalogue")
-    raise CatalogueError(reasons[0], subject=url, remedy="name a STAC API, or a catalog.json or collection.json")
+    raise CatalogueError(reasons[0], subject=url, remedy=remedy)
 
 
 def _from_folder(path: Path, asked: Query, known: list[str]) -> tuple[str, Found, str]:
