@@ -65,6 +65,7 @@ def ingest(
         where = _area(bbox, area)
         span = _span(source, first, last)
         from greattit.tiles import Options, open_source
+        from greattit.tiles.signing import Signer
 
         options = Options(pattern=pattern)
         sensors = ("s2", "s1") if radar else ("s2",)
@@ -77,7 +78,8 @@ def ingest(
             if as_json:
                 typer.echo(json.dumps(_plan_json(catalogue, work)))
             return
-        job = Job(workers=workers, wait_s=wait, now=datetime.now(UTC))
+        signer = Signer(lambda: datetime.now(UTC))
+        job = Job(workers=workers, wait_s=wait, now=datetime.now(UTC), signer=signer)
         done = _run(catalogue, url, where, wanted, job, work, quiet=as_json)
         _print_done(done, url, as_json)
         if done.missing:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greattit.cube.decode import Reading
 from greattit.cube.entry import Read, above, best_first, entry, superseded
 from greattit.cube.index import from_json
 from greattit.cube.lattice import SLOTS
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
     import icechunk
     from shapely.geometry.base import BaseGeometry
 
+    from greattit.tiles.fetch import Signs
+
 OTHERS = timedelta(days=1)
 """In object storage what is younger is not cleared away: it may be what another machine is about to commit."""
+
+IN_MEMORY_BYTES = 600_000_000
+"""A batch of looks of local files that weighs no more is decoded into memory: it is soon decoded again [B]."""
 
 DECODERS = 4
 """Bands of one product that are fetched and decoded at the same time."""
@@ -58,6 +64,8 @@ class Job:
     """how long to wait for another ingest of the same cube [s]"""
     progress: Callable[[int, str], None] = lambda done, what: None
     """called with the bytes just decoded, and what is being done"""
+    signer: Signs | None = None
+    """signs the addresses of providers that ask for it (see `greattit.tiles.signing`)"""
     now: datetime | None = None
     """the time, for clearing away what an interrupted ingest left; None leaves it"""
 
@@ -127,18 +135,18 @@ class _Run:
 
         planes: list[Planes] = []
         versions = {version(scene) for scene in task.overpass.scenes}
+        day = f"{task.overpass.when:%Y-%m-%d}"
+        reading = Reading(
+            workers=self.job.workers,
+            progress=lambda size: self.job.progress(size, day),
+            signer=self.job.signer,
+            in_memory=self.work.spool_bytes <= IN_MEMORY_BYTES,
+        )
         for scene in task.overpass.scenes:
             if superseded(scene, planes):
                 continue
             try:
-                one = spool(
-                    scene,
-                    self.work.window,
-                    self.index.crs,
-                    self.home / "products",
-                    workers=self.job.workers,
-                    progress=lambda size: self.job.progress(size, f"{task.overpass.when:%Y-%m-%d}"),
-                )
+                one = spool(scene, self.work.window, self.index.crs, self.home / "products", reading)
             except SceneError as error:
                 self.missing.append(f"{scene.id}: {error.what}")
                 versions.discard(version(scene))
@@ -160,6 +168,8 @@ class _Run:
         from greattit.cube.write import Look, write_looks
 
         if not self.snapshot:
+            if is_cube(self.url):
+                raise _busy(self.url)
             self.snapshot = create_cube(self.url, self.index, self.home / "draft")
         session = self.session()
         root = zarr.open_group(session.store, mode="a")

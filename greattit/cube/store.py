@@ -140,7 +140,7 @@ def is_cube(url: str | Path) -> bool:
 def create_cube(url: str | Path, index: Index, draft: Path) -> str:
     """Lay out an empty cube and return its snapshot; on disk it is made in `draft` and put in place by one rename.
 
-    Raises `CubeError`, and `CubeBusyError` when another writer has made it meanwhile.
+    Raises `CubeError`, also when another writer has made it meanwhile.
     """
     import shutil
 
@@ -160,10 +160,10 @@ def create_cube(url: str | Path, index: Index, draft: Path) -> str:
         _arrays(root)
         root.attrs["greattit"] = index.to_json()
         snapshot = str(session.commit("an empty cube"))
+        if local:
+            draft.replace(Path(url) / REPOSITORY)
     except (icechunk.IcechunkError, OSError, ValueError) as error:
         raise CubeError(f"cannot be made ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
-    if local:
-        draft.replace(Path(url) / REPOSITORY)
     return snapshot
 
 
