@@ -23,7 +23,7 @@ def read(folder: Path, box: tuple[float, float, float, float] = (250, 250, 350, 
 
 def test_a_cube_has_all_bands_on_the_10_m_grid(tmp_path: Path) -> None:
     cube = read(made_tiles.write(tmp_path / "c", days=3))
-    assert dict(cube.sizes) == {"time": 3, "y": 24, "x": 24, "sar_time": 0}
+    assert dict(cube.sizes) == {"time": 3, "y": 24, "x": 30, "sar_time": 0}
     assert all(cube[b].dtype == np.float32 for b in BANDS) and cube["clear"].values.all()
     middle = cube.sel(x=made_tiles.WEST + 300, y=made_tiles.NORTH - 300, method="nearest")
     assert abs(float(middle["B08"].mean()) - 0.45) < 0.01 and abs(float(middle["B11"].mean()) - 0.18) < 0.01
