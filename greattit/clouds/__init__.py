@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from greattit.clouds.evaluate import evaluate, table
 from greattit.clouds.refine import refine
 from greattit.clouds.stack import CLEAR, CLOUD, NAMES, NO_DATA, SHADOW, SNOW
 
-__all__ = ["CLEAR", "CLOUD", "NAMES", "NO_DATA", "SHADOW", "SNOW", "evaluate", "refine", "table"]
+__all__ = ["CLEAR", "CLOUD", "NAMES", "NO_DATA", "SHADOW", "SNOW", "refine"]

@@ -24,6 +24,9 @@ PLACES = {"own": (5.05e6, 5.95e6), "held out": (3.6e6, 4.6e6)}
 SIZE_M = 960
 PLASTIC = np.array([0.24, 0.26, 0.27, 0.31, 0.30, 0.24])
 """White film and glass over a crop, in the order of BANDS; of the order of Aguilar et al. 2016, Remote Sens. 8, 513."""
+WETTED = np.array([0.40, 0.42, 0.44, 0.46, 0.52, 0.56])
+"""Share of the reflectance of soil that soaking takes away, in the order of BANDS (order of Lobell and Asner 2002, Soil
+Sci. Soc. Am. J. 66)."""
 RAYLEIGH = np.array([0.085, 0.048, 0.024, 0.009, 0.001, 0.0])
 """Path reflectance at the top of a clear atmosphere, in the order of BANDS (order of Vermote et al. 1997, 6S)."""
 
@@ -67,8 +70,16 @@ def lessons(seed: int, *, kind: str = "own", skies: int = 3, looks: int = 66) ->
     clear = _brighten(clear, rng)
     film = _under_film(county.land, rng)
     for _ in range(skies):
-        kept = np.sort(rng.choice(looks, int(rng.integers(14, looks + 1)), replace=False))
+        kept = _kept(looks, rng)
         yield _season([(passes[k], clear[k], changed[k]) for k in kept], built, film, rng)
+
+
+def _kept(looks: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return which passes of a year one season holds: a whole year, or from winter to the day of an appraisal."""
+    first, last = (looks // 6, int(rng.integers(looks // 2, looks + 1))) if rng.random() < 0.5 else (0, looks)
+    most = last - first
+    drawn = rng.choice(np.arange(first, last), int(rng.integers(min(14, most), most + 1)), replace=False)
+    return np.sort(drawn)
 
 
 def _passes(recipe: Mapping[str, Any], count: int, rng: np.random.Generator) -> list[Any]:
@@ -164,13 +175,15 @@ def _expose(
     }
     light = sky.SKYLIGHT[index] * rng.uniform(0.6, 1.3)
     moved = rng.normal(0, 0.3, 2)
-    gain, lift = 1.0 + 0.03 * rng.normal(), np.abs(0.004 * rng.normal()) * np.array([1.0, 0.75, 0.6, 0.4, 0.2, 0.15])
+    lift = np.abs(0.004 * rng.normal()) * np.array([1.0, 0.75, 0.6, 0.4, 0.2, 0.15])
+    gain = 1.0 + 0.03 * rng.normal() + 0.03 * rng.normal() * np.linspace(-1, 1, len(BANDS))
+    wet = _wetness(clear, rng)
     out = np.zeros((len(BANDS), *film.shape), np.float32)
     for k, name in enumerate(BANDS):
         ground = clear[name]
         fine = ground if ground.shape == film.shape else np.repeat(np.repeat(ground, 2, 0), 2, 1)
-        fine = fine * (1 - film) + PLASTIC[k] * (0.85 + 0.15 * rng.random()) * film
-        lit = shift(fine, moved, order=1, mode="nearest") * gain * (1 - above.shadow * (1 - light[k]))
+        fine = fine * (1 - WETTED[k] * wet) * (1 - film) + PLASTIC[k] * (0.85 + 0.15 * rng.random()) * film
+        lit = shift(fine, moved, order=1, mode="nearest") * gain[k] * (1 - above.shadow * (1 - light[k]))
         for part, colour in colours.items():
             opacity = getattr(above, part)
             lit = lit * (1 - opacity) + opacity * colour[k]
@@ -181,6 +194,17 @@ def _expose(
         coarse = out[k].reshape(out.shape[1] // 2, 2, -1, 2).mean(axis=(1, 3))
         out[k] = np.repeat(np.repeat(coarse, 2, 0), 2, 1)
     return out
+
+
+def _wetness(clear: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how wet the ground is in one look (y, x) 0-1: patches of soaked bare soil, a little on plants."""
+    from scipy.ndimage import gaussian_filter
+
+    red, near = clear["B04"], clear["B08"]
+    bare = np.clip((0.6 - (near - red) / (near + red + 1e-4)) / 0.4, 0.15, 1)
+    patches = gaussian_filter(rng.normal(size=red.shape), rng.uniform(3, 15), mode="wrap")
+    patches = np.clip(0.5 + 0.5 * patches / patches.std(), 0, 1)
+    return np.asarray(bare * rng.beta(1, 3) * ((1 - patches) * rng.random() + patches))
 
 
 def _classify(

@@ -25,8 +25,8 @@ WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 REMEDY = "install greattit again, or make the weights anew with `greattit train clouds`"
 CLASSES = ("clear", "cloud", "shadow")
 METHODS = ("scl", "detector", "network", "combination")
-BLOCK = 65_536
-"""pixels of one pass, so that a county's window needs little memory"""
+BLOCK = 2048
+"""pixels of one pass, so that its values stay in the cache"""
 
 Floats = NDArray[np.float32]
 

@@ -39,9 +39,11 @@ class TrainConfig:
     epochs: int = 16
     batch: int = 4096
     rate: float = 4e-3
-    shadow_weight: float = 2.0
+    shadow_weight: float = 1.3
     """weight of a shadow's pixel in the loss; shadows are rare"""
-    trials: int = 60
+    changed_weight: float = 4.0
+    """weight of clear ground right after a harvest, cut, ploughing or flood"""
+    trials: int = 40
     """of the search for the detector's thresholds"""
     seed: int = 0
 
@@ -111,7 +113,7 @@ def _card(network: Network, figures: Mapping[str, Any], held: Sequence[Lesson], 
         "made_by": "greattit train clouds",
         "task": "cloud, shadow or clear ground, for each pixel and look of a season of Sentinel-2",
         "weights": {"file": WEIGHTS, "sha256": network.sha256},
-        "serve": choose(figures["classified"]),
+        "serve": choose(figures["classified"]) if figures["classified"] else "scl",
         "serve_rule": (choose.__doc__ or "").strip(),
         "classes": list(CLASSES),
         "input": {

@@ -27,8 +27,10 @@ from greattit.clouds.features import describe
 from greattit.clouds.lessons import Lesson, lessons
 from greattit.clouds.network import CLASSES
 from greattit.clouds.publish import TrainConfig
+from greattit.clouds.stack import CLEAR, SHADOW
 
 Floats = NDArray[np.float32]
+Part = tuple[Floats, NDArray[np.int64], Floats]
 
 
 def train(
@@ -82,12 +84,15 @@ def _read(file: Path) -> Lesson:
     return lesson
 
 
-def _drawn(lesson: Lesson, levels: Levels, config: TrainConfig, number: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Return features (n, feature) and classes (n,) of pixels drawn from one season."""
+def _drawn(lesson: Lesson, levels: Levels, config: TrainConfig, number: int) -> Part:
+    """Return features (n, feature), classes (n,) and weights (n,) of pixels drawn from one season."""
     rng = np.random.default_rng([config.seed, 11, number])
     features = describe(lesson.stack, *seasoned(lesson.stack, levels))
     rows = rng.choice(features.shape[1], min(config.pixels, features.shape[1]), replace=False)
-    return np.ascontiguousarray(features[:, rows].T), lesson.mask.ravel()[rows].astype(np.int64)
+    classes = lesson.mask.ravel()[rows].astype(np.int64)
+    weights = np.where(classes == SHADOW, config.shadow_weight, 1.0)
+    weights[(classes == CLEAR) & lesson.changed.ravel()[rows]] = config.changed_weight
+    return np.ascontiguousarray(features[:, rows].T), classes, weights.astype(np.float32)
 
 
 def search_levels(seasons: Sequence[Lesson], config: TrainConfig) -> Levels:
@@ -121,29 +126,27 @@ def merit(found: Sequence[tuple[NDArray[np.uint8], Lesson]]) -> float:
     return float(np.mean(f1) - lost[0] / max(lost[1], 1))
 
 
-def fit(parts: Sequence[tuple[Floats, NDArray[np.int64]]], config: TrainConfig) -> dict[str, Floats]:
-    """Train the network on features and classes; return its tensors. One thread, so that cores change nothing."""
+def fit(parts: Sequence[Part], config: TrainConfig) -> dict[str, Floats]:
+    """Train the network on features, classes and weights; return its tensors. One thread: cores change nothing."""
     import torch
     from torch import nn
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
-    inputs = torch.from_numpy(np.concatenate([features for features, _ in parts]))
-    wanted = torch.from_numpy(np.concatenate([classes for _, classes in parts]))
+    inputs, wanted, weights = (torch.from_numpy(np.concatenate(list(part))) for part in zip(*parts, strict=True))
     sizes = (inputs.shape[1], *config.hidden, len(CLASSES))
     linear: list[Any] = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     network: Any = nn.Sequential(*[step for layer in linear for step in (layer, nn.ReLU())][:-1])
     optimiser = torch.optim.AdamW(network.parameters(), config.rate, weight_decay=1e-4)
     batches = -(-len(inputs) // config.batch)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=config.epochs * batches + 1)
-    weight = torch.tensor([1.0, 1.0, config.shadow_weight])
     for _ in range(config.epochs):
         shuffled: Any = torch.randperm(len(inputs))
         for rows in shuffled.split(config.batch):
             optimiser.zero_grad()
-            loss: Any = nn.functional.cross_entropy(network(inputs[rows]), wanted[rows], weight=weight)
-            loss.backward()
+            losses: Any = nn.functional.cross_entropy(network(inputs[rows]), wanted[rows], reduction="none")
+            (losses * weights[rows]).mean().backward()
             optimiser.step()
             plan.step()
     torch.set_num_threads(threads)
