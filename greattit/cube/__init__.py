@@ -24,12 +24,13 @@ def open_stack(where: Path | str, *, as_of: str | None = None) -> Catalogue | St
     """
     from greattit.errors import CubeError
     from greattit.tiles import open_catalogue
+    from greattit.tiles.settle import settle
 
     if is_cube(where):
         return open_cube(where, as_of=as_of)
     if as_of is not None:
         raise CubeError("is no cube, so it has no snapshots", subject=str(where), remedy="leave --as-of out")
-    return open_catalogue(where)
+    return settle(open_catalogue(where))
 
 
 def read_window(source: Catalogue | Store, geometry: BaseGeometry, *, since: date, until: date) -> Cube:

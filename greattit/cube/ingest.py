@@ -20,6 +20,7 @@ from greattit.cube.spool import Planes, drop, spool
 from greattit.cube.store import BRANCH, create_cube, is_cube, open_cube, open_repository
 from greattit.errors import CubeBusyError, SceneError
 from greattit.tiles.scene import Catalogue
+from greattit.tiles.settle import settle
 from greattit.types import BANDS
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ def ingest(
     """
     job = job or Job()
     with _alone(url, job.wait_s) as home, _tidy(url, home, job.now) as interrupted:
-        work = lay_out(catalogue, open_cube(url).index if is_cube(url) else None, area, bands)
+        index = open_cube(url).index if is_cube(url) else None
+        work = lay_out(catalogue, index, area, bands)
+        unknown: tuple[str, ...] = ()
+        if work.tasks:
+            before, catalogue = catalogue, settle(catalogue, signer=job.signer)
+            unknown = catalogue.warnings[len(before.warnings) :]
+            work = work if catalogue is before else lay_out(catalogue, index, area, bands)
         run = _Run(url, home, work, catalogue, job)
         for sensor in ("s2", "s1"):
             run.sensor([task for task in work.tasks if task.overpass.sensor == sensor])
@@ -101,7 +108,7 @@ def ingest(
         shutil.rmtree(home / "products", ignore_errors=True)
     refused = [f"{v.partition('@')[0]}: {why}" for v, why in run.index.refused.items()]
     refused += [f"look of {p.when:%Y-%m-%d} ({p.platform}): {p.refused}" for p in run.index.passes if p.refused]
-    return Ingested(run.snapshot, run.added, work.there, tuple(run.missing), tuple(refused))
+    return Ingested(run.snapshot, run.added, work.there, tuple(run.missing), (*unknown, *refused))
 
 
 class _Run:

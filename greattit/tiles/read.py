@@ -25,6 +25,7 @@ from greattit.tiles.assemble import assemble
 from greattit.tiles.counts import decode, encode
 from greattit.tiles.raster import Raster, open_raster
 from greattit.tiles.scene import Asset, Catalogue, Scene
+from greattit.tiles.settle import settle, unsettled
 from greattit.types import BANDS, SAR
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def read(
     Returns a `Cube` (see `greattit.types`). A damaged scene is left out and named in `attrs["warnings"]`. Raises
     `PlotPlaceError` when the geometry lies outside the tiles and `TilesError` when no scene of the span can be read.
     """
+    if any(unsettled(scene) for scene in catalogue.between(since, until)):
+        catalogue = settle(catalogue)
     optical = catalogue.between(since, until)
     if not optical:
         raise TilesError(
