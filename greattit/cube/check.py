@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from greattit.cube.index import Pass
 from greattit.cube.lattice import SLOTS, Window, cell_window
-from greattit.cube.store import Store
+from greattit.cube.store import Store, first_line
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def _blocks(
     store: Store, sensor: str, cell: tuple[int, int], group: list[Pass], problems: list[str]
 ) -> Iterator[NDArray[Any]]:
     """Yield the chunks (slot, band, y, x) of one cell and one span of slots; a damaged one becomes a problem."""
+    import icechunk
+
     names = (("s2/fine", 1), ("s2/coarse", 2)) if sensor == "s2" else (("s1/radar", 2),)
     first = group[0].slot // SLOTS * SLOTS
     window: Window = cell_window(cell)
@@ -82,7 +84,8 @@ def _blocks(
         columns = slice(window.left // step, window.right // step)
         try:
             yield np.asarray(store.arrays[name][first : first + SLOTS, :, rows, columns])
-        except (ValueError, RuntimeError, OSError) as error:
+        except (icechunk.IcechunkError, ValueError, RuntimeError, OSError) as error:
             days = f"{min(p.when for p in group):%Y-%m-%d} to {max(p.when for p in group):%Y-%m-%d}"
-            reason = (str(error).splitlines() or ["unreadable"])[0]
-            problems.append(f"a chunk of {name} (cell {cell[0]}, {cell[1]}; looks {days}) is damaged: {reason}")
+            problems.append(
+                f"a chunk of {name} (cell {cell[0]}, {cell[1]}; looks {days}) is damaged: {first_line(error)}"
+            )

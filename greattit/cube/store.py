@@ -134,7 +134,7 @@ def is_cube(url: str | Path) -> bool:
     try:
         return bool(icechunk.Repository.exists(_storage(url)))
     except icechunk.IcechunkError as error:
-        raise CubeError(f"cannot be reached ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
+        raise CubeError(f"cannot be reached ({first_line(error)})", subject=str(url), remedy=_remedy(url)) from error
 
 
 def create_cube(url: str | Path, index: Index, draft: Path) -> str:
@@ -163,7 +163,7 @@ def create_cube(url: str | Path, index: Index, draft: Path) -> str:
         if local:
             draft.replace(Path(url) / REPOSITORY)
     except (icechunk.IcechunkError, OSError, ValueError) as error:
-        raise CubeError(f"cannot be made ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
+        raise CubeError(f"cannot be made ({first_line(error)})", subject=str(url), remedy=_remedy(url)) from error
     return snapshot
 
 
@@ -183,10 +183,14 @@ def open_cube(url: str | Path, *, as_of: str | None = None) -> Store:
             session = repository.readonly_session(snapshot_id=_snapshot(repository, as_of, str(url)))
         group = zarr.open_group(session.store, mode="r")
         plain = group.attrs.asdict().get("greattit")
-    except (icechunk.IcechunkError, FileNotFoundError) as error:
+    except FileNotFoundError as error:  # what zarr makes of a snapshot that Icechunk cannot read
         raise CubeError(
-            f"cannot be read ({_first(error)})", subject=str(url), remedy="run `greattit ingest`"
+            f"its snapshot {as_of or 'of the newest commit'} is damaged, or holds no cube",
+            subject=str(url),
+            remedy="restore a copy, or ingest into a new folder",
         ) from error
+    except icechunk.IcechunkError as error:
+        raise CubeError(f"cannot be read ({first_line(error)})", subject=str(url), remedy=_remedy(url)) from error
     return Store(str(url), session.snapshot_id, from_json(plain, str(url)), group)
 
 
@@ -200,7 +204,7 @@ def open_repository(url: str | Path) -> icechunk.Repository:
             raise CubeError("is no cube", subject=str(url), remedy="make one with `greattit ingest`")
         return icechunk.Repository.open(_storage(url))
     except (icechunk.IcechunkError, OSError, ValueError) as error:
-        raise CubeError(f"cannot be opened ({_first(error)})", subject=str(url), remedy=_remedy(url)) from error
+        raise CubeError(f"cannot be opened ({first_line(error)})", subject=str(url), remedy=_remedy(url)) from error
 
 
 def _remedy(url: str | Path) -> str:
@@ -209,7 +213,8 @@ def _remedy(url: str | Path) -> str:
     return "name the folder of a cube, or make one with `greattit ingest`"
 
 
-def _first(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text that says anything."""
     lines = [line.strip(" |*-x\u251c\u2500\u25b6\u2570\u2502") for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from greattit.cube.index import Pass
 from greattit.cube.lattice import Window, around
-from greattit.cube.store import COARSE, FINE, RADAR
+from greattit.cube.store import COARSE, FINE, RADAR, first_line
 from greattit.errors import CubeError, PlotPlaceError, TilesError
 from greattit.tiles.assemble import assemble
 from greattit.tiles.counts import decode
@@ -95,6 +95,8 @@ def backscatter(
 
 def _take(store: Store, name: str, passes: Sequence[Pass], window: Window, step: int) -> NDArray[Any]:
     """Read the slots of the passes (look, band, y, x), in their order; the slots between are read with them."""
+    import icechunk
+
     array: zarr.Array[Any] = store.arrays[name]
     slots = [p.slot for p in passes]
     low = min(slots)
@@ -102,9 +104,9 @@ def _take(store: Store, name: str, passes: Sequence[Pass], window: Window, step:
     columns = slice(window.left // step, window.right // step)
     try:
         block = np.asarray(array[low : max(slots) + 1, :, rows, columns])
-    except (ValueError, RuntimeError, OSError) as error:
+    except (icechunk.IcechunkError, ValueError, RuntimeError, OSError) as error:
         raise CubeError(
-            f"a chunk of {name} is damaged ({str(error).splitlines()[0]})",
+            f"a chunk of {name} is damaged ({first_line(error)})",
             subject=store.url,
             remedy="see `greattit cube check`, then ingest into a new folder or restore a copy",
         ) from error
