@@ -65,10 +65,8 @@ def _sorted_out(scenes: Sequence[Scene], decided: dict[tuple[str, str], Scene | 
 
 def _look(scene: Scene, signer: Signs | None) -> Decision:
     try:
-        counts = {
-            name: _sketch(scene, scene.assets[name], signer) for name in (*DARK_BANDS, "B08") if _has(scene, name)
-        }
-        scl = _sketch(scene, scene.assets["scl"], signer) if _has(scene, "scl") else None
+        held = [name for name in (*DARK_BANDS, "B08", "scl") if name in scene.assets]
+        counts = {name: _sketch(scene, scene.assets[name], signer) for name in held}
     except SceneError as error:
         return Decision(None, error.what)
     if "B04" not in counts:
