@@ -15,7 +15,7 @@ from greattit import clouds
 from greattit.clouds import network, peers, publish, scores
 from greattit.clouds.detect import Levels, detect
 from greattit.clouds.features import FEATURES
-from greattit.clouds.refine import masks
+from greattit.clouds.mask import masks
 from greattit.clouds.stack import Stack, box, stacked
 from greattit.errors import ModelError
 from greattit.types import BANDS
@@ -175,6 +175,16 @@ def test_methods_agree_with_themselves_and_scl_is_scl() -> None:
     assert set(found) == set(network.METHODS)
     assert (found["scl"][5] == clouds.SHADOW).all() and (found["scl"][6] == clouds.CLEAR).all()
     assert np.array_equal(found["detector"], detect(stack, Levels(**loaded.levels)))
+
+
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cube = season()
+    tall = xr.concat([cube.assign_coords(y=np.arange(SIDE) + SIDE * n) for n in range(3)], "y").copy(deep=True)
+    veil(tall, np.s_[9, 10:50, 3:20], 0.35)
+    shade(tall, np.s_[20, 30:60, 3:20], 0.5)
+    whole = clouds.refine(tall)["mask"].values
+    monkeypatch.setattr("greattit.clouds.mask.STRIP", 7 * LOOKS * SIDE)
+    assert np.array_equal(whole, clouds.refine(tall)["mask"].values)
 
 
 def test_box_is_the_mean_of_the_neighbours() -> None:

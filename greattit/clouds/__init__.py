@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greattit.clouds.refine import refine
+from greattit.clouds.mask import refine
 from greattit.clouds.stack import CLEAR, CLOUD, NAMES, NO_DATA, SHADOW, SNOW
 
 __all__ = ["CLEAR", "CLOUD", "NAMES", "NO_DATA", "SHADOW", "SNOW", "refine"]

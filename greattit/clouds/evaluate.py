@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from greattit import indices, tiles
 from greattit.clouds import made, peers, scores
+from greattit.clouds.mask import masks, refine
 from greattit.clouds.network import load, model_folder
-from greattit.clouds.refine import masks, refine
 from greattit.clouds.stack import CLEAR, NO_DATA, Stack, stacked
 
 if TYPE_CHECKING:

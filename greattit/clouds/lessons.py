@@ -140,7 +140,7 @@ def _season(
         mask.append(made.spoilt(above))
     days = np.array([(look.when - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(days=1) for look, _, _ in looks])
     classes = np.full((len(looks), *film.shape), SCL_UNCLASSIFIED, np.uint8) if silent else np.stack(scl)
-    stack = Stack(days, np.stack(values, axis=1), np.ones(classes.shape, bool), classes)
+    stack = Stack(days, np.stack(values, axis=1), np.ones(classes.shape, bool), classes, not silent)
     return Lesson(stack, np.stack(mask), np.stack([changed for _, _, changed in looks]))
 
 

@@ -15,8 +15,8 @@ from greattit.clouds import scores
 from greattit.clouds.detect import Levels
 from greattit.clouds.features import FEATURES
 from greattit.clouds.lessons import PLACES, Lesson
+from greattit.clouds.mask import masks
 from greattit.clouds.network import CARD, CLASSES, METHODS, WEIGHTS, Network, load
-from greattit.clouds.refine import masks
 from greattit.clouds.stack import BANDS
 
 

@@ -37,10 +37,8 @@ class Stack:
     scl: NDArray[np.uint8]
     """(t, y, x) scene classification; 7 (unclassified) everywhere when there is none"""
 
-    @property
-    def classified(self) -> bool:
-        """Whether the scene classification says anything at all."""
-        return bool((self.scl[self.seen] != SCL_UNCLASSIFIED).any())
+    classified: bool = True
+    """whether the scene classification of the whole window says anything at all"""
 
     def band(self, name: str) -> NDArray[np.float32]:
         """Return one band (t, y, x)."""
@@ -71,7 +69,8 @@ def stacked(cube: Cube) -> tuple[Stack, NDArray[np.intp]]:
     else:
         scl = np.full(seen.shape, SCL_UNCLASSIFIED, np.uint8)
     days = times[order].astype("int64") / 86_400e9
-    return Stack(days, np.where(seen, raw, np.float32(0)), seen, scl), order
+    classified = bool((scl[seen] != SCL_UNCLASSIFIED).any())
+    return Stack(days, np.where(seen, raw, np.float32(0)), seen, scl, classified), order
 
 
 def from_scl(stack: Stack) -> NDArray[np.uint8]:

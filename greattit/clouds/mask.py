@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from greattit.clouds.detect import Levels, decide, seasoned
-from greattit.clouds.features import describe
+from greattit.clouds.detect import SUPPORT_PX, Levels, decide, seasoned
+from greattit.clouds.features import WIDE_PX, describe
 from greattit.clouds.network import METHODS, Network, load, model_folder
 from greattit.clouds.stack import CLEAR, NAMES, NO_DATA, Stack, from_scl, lacking, stacked, with_snow
 from greattit.types import BANDS
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from greattit.types import Cube
 
 Mask = NDArray[np.uint8]
+
+HALO_PX = SUPPORT_PX // 2 + WIDE_PX // 2 + 2
+"""[px] how far a pixel's mask depends on its neighbours: the detector's support, the wide box, two means of 3 x 3"""
+STRIP = 1_000_000
+"""looks x pixels of one strip; it takes some 0.4 GB"""
 
 
 def refine(cube: Cube, *, method: str | None = None, model: Path | None = None) -> Cube:
@@ -52,7 +58,21 @@ def masks(stack: Stack, network: Network, methods: Sequence[str] = METHODS) -> d
     """Return the mask (t, y, x) of each method asked for.
 
     The combination calls a pixel spoilt when two of the three others do: as the network names it, else as the detector.
+    A large window is worked in strips that overlap by HALO_PX, so that memory stays small and no figure changes.
     """
+    looks, rows, cols = stack.seen.shape
+    step = max(1, STRIP // max(1, looks * cols))
+    out = {name: np.empty(stack.seen.shape, np.uint8) for name in methods}
+    for top in range(0, rows, step):
+        low, high = max(0, top - HALO_PX), min(rows, top + step + HALO_PX)
+        here = np.s_[:, low:high]
+        part = replace(stack, values=stack.values[:, :, low:high], seen=stack.seen[here], scl=stack.scl[here])
+        for name, mask in _masks(part, network, methods).items():
+            out[name][:, top : top + step] = mask[:, top - low : top - low + step]
+    return out
+
+
+def _masks(stack: Stack, network: Network, methods: Sequence[str]) -> dict[str, Mask]:
     plain = from_scl(stack)
     out: dict[str, Mask] = {"scl": plain}
     if {"detector", "network", "combination"} & set(methods):
