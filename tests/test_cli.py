@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-COMMANDS = ["", "appraise", "demo", "county", "serve", "simulate", "train crops", "train vigour", "evaluate crops"]
-COMMANDS += ["evaluate walk"]
+COMMANDS = ["", "appraise", "demo", "county", "serve", "ingest", "cube info", "cube scenes", "cube check"]
+COMMANDS += ["cube picture", "series", "simulate", "train crops", "train vigour", "train clouds", "evaluate crops"]
+COMMANDS += ["evaluate walk", "evaluate series", "evaluate clouds"]
 DEMO = ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson"]
 
 
@@ -52,6 +53,15 @@ def reference() -> str:
         ([*DEMO, "--day", "2023-08-20", "--region", "atlantis"], "atlantis"),
         ([*DEMO, "--day", "2023-08-20", "--out", "README.md"], "README.md"),
         (["evaluate", "crops", "nowhere"], "nowhere"),
+        (["ingest", "nowhere", "--store", "x"], "--from"),
+        (["ingest", "data/sample_tiles", "--store", "x", "--bbox", "1,2,3"], "west,south,east,north"),
+        (["ingest", "data/sample_tiles", "--store", "x", "--bands", "B99"], "B99"),
+        (["ingest", "data/sample_tiles", "--store", "x", "--area", "README.md"], "README.md"),
+        (["ingest", "models", "--store", "x"], "models"),
+        (["ingest", "data/sample_tiles", "--store", "models"], "models"),
+        (["cube", "info", "data"], "no cube"),
+        (["cube", "picture", "nowhere", "--date", "2023-01-01"], "nowhere"),
+        ([*DEMO, "--as-of", "ABCDEF"], "no cube"),
         (["evaluate", "walk", "nowhere"], "nowhere"),
         (["train", "vigour", "--data", "nowhere"], "nowhere"),
     ],

@@ -89,3 +89,47 @@ def evaluate_walk(
             address(tiles), parcels_file=plots, day=day.date() if day else None, drawings=drawings, seed=seed
         )
         typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.as_table(figures))
+
+
+@evaluate_app.command("series")
+def evaluate_series(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders with samples.parquet and series.parquet.")],
+    plots: Annotated[int, typer.Option(min=1, help="Plots drawn of each set.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Hide looks of real seasons and measure how well each method tells them, and its intervals."""
+    with Refuse():
+        from greattit import filled
+        from greattit.crops import dataset
+
+        found = []
+        for folder in datasets:
+            data = dataset.read(folder)
+            many = [data.series(number) for number in range(len(data))]
+            found.append(filled.evaluate(many, name=data.name, plots=plots))
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(map(filled.table, found)))
+
+
+@evaluate_app.command("clouds")
+def evaluate_clouds(
+    catalogues: Annotated[list[Path], typer.Argument(help="Folders of static STAC catalogues; made truth is used.")],
+    as_json: Json = False,
+) -> None:
+    """Compare the cloud masks: plain SCL, ukis-csmask where installed, detector, network, combination."""
+    with Refuse():
+        from greattit import clouds
+
+        found = [clouds.evaluate(folder) for folder in catalogues]
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n\n".join(map(clouds.table, found)))
+
+
+@train_app.command("clouds")
+def train_clouds(
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and card.yaml.")] = Path("models/clouds"),
+) -> None:
+    """Train the cloud network on made seasons. Needs the development tool prosail."""
+    with Refuse():
+        from greattit.clouds.train import train
+
+        train(out)
+        typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from greattit.tiles.assemble import CLEAR_CLASSES
 from greattit.tiles.catalogue import open_catalogue
-from greattit.tiles.read import CLEAR_CLASSES, read
+from greattit.tiles.read import read
 from greattit.tiles.scene import Asset, Catalogue, Scene
 from greattit.tiles.sources import Options, open_source
 
