@@ -75,9 +75,11 @@ def masks(stack: Stack, network: Network, methods: Sequence[str] = METHODS) -> d
 def _masks(stack: Stack, network: Network, methods: Sequence[str]) -> dict[str, Mask]:
     plain = from_scl(stack)
     out: dict[str, Mask] = {"scl": plain}
-    if {"detector", "network", "combination"} & set(methods):
-        levels = Levels(**network.levels)
-        ref, found = seasoned(stack, levels)
+    if set(methods) <= {"scl"}:
+        return {name: plain for name in methods}
+    levels = Levels(**network.levels)
+    ref, found = seasoned(stack, levels)
+    if {"detector", "combination"} & set(methods):
         out["detector"] = decide(stack, found, levels)
     if {"network", "combination"} & set(methods):
         classes = network.classify(describe(stack, ref, found)).reshape(plain.shape)
