@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SHARED ?= ../shared/data
 
-.PHONY: demo test lint setup vendor train evaluate sample-tiles benchmarks wheel-check pictures clean
+.PHONY: demo test lint setup vendor train evaluate sample-tiles benchmarks kills wheel-check pictures clean
 
 demo: setup
 	$(BIN)/greattit demo --out demo
@@ -29,10 +29,13 @@ setup: .venv/ready
 train: setup            ## weights and cards again, from the real series in $(SHARED)
 	$(BIN)/greattit train crops --data $(SHARED)
 	$(BIN)/greattit train vigour --data $(SHARED)
+	$(BIN)/greattit train clouds
 
 evaluate: setup         ## every figure of the README
 	$(BIN)/greattit evaluate walk $(SHARED)/scenes/flanders-2018
 	$(BIN)/greattit evaluate walk data/sample_tiles
+	$(BIN)/greattit evaluate clouds data/sample_tiles $(SHARED)/scenes/flanders-2018
+	$(BIN)/greattit evaluate series $(SHARED)/series/flanders-2018 $(SHARED)/series/korea-2021
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
 
 sample-tiles: setup     ## data/sample_tiles again, the same to the byte
@@ -40,8 +43,14 @@ sample-tiles: setup     ## data/sample_tiles again, the same to the byte
 	$(BIN)/greattit simulate .build/sample_tiles
 	diff -r .build/sample_tiles data/sample_tiles && echo "the sample tiles are what the recipe grows"
 
-benchmarks: setup
+benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minutes)
 	$(BIN)/python benchmarks/one_plot.py
+	$(BIN)/python benchmarks/cube.py
+	$(BIN)/python benchmarks/filled.py
+	$(BIN)/python benchmarks/clouds.py
+
+kills: setup            ## an ingest killed at 200 random moments
+	GREATTIT_KILLS=200 $(BIN)/pytest tests/test_ingest_kill.py -s
 
 wheel-check: setup      ## a wheel in an empty environment runs the demo from another folder
 	rm -rf .build/wheel && mkdir -p .build/wheel
