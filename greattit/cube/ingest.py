@@ -17,7 +17,7 @@ from greattit.cube.lattice import SLOTS
 from greattit.cube.passes import version
 from greattit.cube.plan import Plan, Task, lay_out
 from greattit.cube.spool import Planes, drop, spool
-from greattit.cube.store import BRANCH, create_cube, is_cube, open_cube, open_repository
+from greattit.cube.store import BRANCH, REPOSITORY, create_cube, first_line, is_cube, open_cube, open_repository
 from greattit.errors import CubeBusyError, SceneError
 from greattit.tiles.scene import Catalogue
 from greattit.tiles.settle import settle
@@ -170,14 +170,22 @@ class _Run:
 
     def commit(self, ready: Sequence[Read], refused: dict[str, str]) -> None:
         """Write looks and their index entries in one commit, then let go of their files."""
-        import zarr
-
-        from greattit.cube.write import Look, write_looks
-
         if not self.snapshot:
             if is_cube(self.url):
                 raise _busy(self.url)
             self.snapshot = create_cube(self.url, self.index, self.home / "draft")
+        with _writing(self.url):
+            self._write(ready, refused)
+        self.added += len(ready)
+        for read in ready:
+            for one in read.planes:
+                drop(one)
+
+    def _write(self, ready: Sequence[Read], refused: dict[str, str]) -> None:
+        import zarr
+
+        from greattit.cube.write import Look, write_looks
+
         session = self.session()
         root = zarr.open_group(session.store, mode="a")
         self.index = from_json(root.attrs["greattit"], str(self.url))
@@ -207,10 +215,6 @@ class _Run:
         days = [read.task.overpass.when for read in ready]
         what = f"{len(days)} looks, {min(days):%Y-%m-%d} to {max(days):%Y-%m-%d}" if days else "products refused"
         self.save(session, what)
-        self.added += len(ready)
-        for read in ready:
-            for one in read.planes:
-                drop(one)
 
     def session(self) -> icechunk.Session:
         """Open a session to write on the snapshot that the plan rests on; another writer's work is never overrun."""
@@ -262,6 +266,23 @@ def _busy(url: str | Path) -> CubeBusyError:
 
 
 @contextmanager
+def _writing(url: str | Path) -> Iterator[None]:
+    """Say it as `CubeError` when the cube cannot be written: damaged, or the disk full."""
+    import icechunk
+
+    from greattit.errors import CubeError
+
+    try:
+        yield
+    except (icechunk.IcechunkError, OSError, ValueError) as error:
+        raise CubeError(
+            f"cannot be written ({first_line(error)})",
+            subject=str(url),
+            remedy="see `greattit cube check`, and whether the disk is full; nothing that was there is lost",
+        ) from error
+
+
+@contextmanager
 def _alone(url: str | Path, wait_s: float) -> Iterator[Path]:
     """Hold the cube's lock, which a killed process lets go of by itself; gives the folder for temporary files."""
     import hashlib
@@ -295,6 +316,9 @@ def _tidy(url: str | Path, home: Path, now: datetime | None) -> Iterator[bool]:
     """Clear away the chunks that an interrupted ingest wrote and never committed; gives whether there was one."""
     mark = home / "under way"
     interrupted = mark.exists()
+    if interrupted and not str(url).startswith("s3://"):
+        for half in (Path(url) / REPOSITORY).rglob("*#*"):  # a file that Icechunk had not yet put in its place
+            half.unlink()
     if interrupted and now is not None and is_cube(url):
         others = OTHERS if str(url).startswith("s3://") else timedelta(0)
         open_repository(url).garbage_collect(now - others)

@@ -1,0 +1,324 @@
+"""A cube gives what the folder gives, to the bit; what it is not, or is no more, it says in one clear line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import made_scenes as ms
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from greattit import appraisal, plots, tiles
+from greattit.cube import Store, is_cube, open_cube, open_stack
+from greattit.cube.check import check
+from greattit.cube.ingest import ingest
+from greattit.errors import CubeError, PlotPlaceError, TilesError
+from greattit.tiles.scene import Catalogue
+from greattit.types import BANDS, SAR, Appraisal
+
+YEAR = {"since": date(2021, 1, 1), "until": date(2021, 12, 31)}
+
+
+def command(*words: str | Path) -> Any:
+    from cli import app
+
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def sample_cube(sample_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("sample") / "cube"
+    ingest(tiles.open_catalogue(sample_tiles), where)
+    return where
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cube of four looks of one tile, and a radar look."""
+    where = tmp_path_factory.mktemp("made")
+    products = [*ms.season(days=4), ms.Made(radar=True, platform="sentinel-1a")]
+    ingest(tiles.open_catalogue(ms.write(where / "a", products)), where / "cube")
+    return where / "cube"
+
+
+# --- the same as the folder -----------------------------------------------------------------------------------------
+
+
+def assert_reads_the_same(catalogue: Catalogue, store: Store, plot: Any, span: dict[str, date]) -> None:
+    folder, cube = tiles.read(catalogue, plot.geometry, **span), store.read(plot.geometry, **span)
+    assert folder.attrs["cube_id"] == cube.attrs["cube_id"] and cube.attrs["snapshot"] == store.snapshot
+    assert set(folder) == set(cube) and folder.attrs["transform"] == cube.attrs["transform"]
+    for name in folder:
+        np.testing.assert_array_equal(folder[name].values, cube[name].values)
+    for axis in folder.coords:
+        np.testing.assert_array_equal(folder[axis].values, cube[axis].values)
+
+
+def figures(found: Appraisal) -> dict[str, Any]:
+    """All that an appraisal says, but how long it took and which snapshot it read."""
+    plain = appraisal.as_dict(found)
+    plain.pop("timing")
+    plain["made_with"].pop("snapshot")
+    return plain
+
+
+def test_the_sample_tiles_read_and_appraise_the_same_from_folder_and_cube(
+    sample_tiles: Path, sample_cube: Path
+) -> None:
+    catalogue, store = open_stack(sample_tiles), open_stack(sample_cube)
+    assert isinstance(catalogue, Catalogue) and isinstance(store, Store)
+    drawn = plots.load(sample_tiles / "plots.geojson")
+    for plot in drawn[::9]:
+        assert_reads_the_same(catalogue, store, plot, {"since": date(2023, 1, 1), "until": date(2023, 8, 20)})
+    demo = plots.load(sample_tiles / "demo_plot.geojson")[0]
+    limits = set()
+    for plot in (demo, drawn[0], drawn[5]):
+        one, other = (appraisal.appraise(source, plot, date(2023, 8, 20)) for source in (catalogue, store))
+        assert figures(one) == figures(other)
+        assert (one.made_with.snapshot, other.made_with.snapshot) == ("", store.snapshot)
+        limits.add(other.line.limit)
+    assert max(limits) > 0  # not refusals alone
+
+
+def test_real_tiles_read_and_appraise_the_same_from_folder_and_cube(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "scenes" / "flanders-2018"
+    whole, season = tiles.open_catalogue(folder), (date(2018, 4, 1), date(2018, 7, 15))
+    catalogue = replace(whole, scenes=(*whole.between(*season), *whole.between(*season, "s1")))
+    ingest(catalogue, tmp_path / "cube")
+    store = open_cube(tmp_path / "cube")
+    assert check(store).problems == ()
+    drawn = plots.load(folder / "plots.geojson")
+    for plot in drawn[:4]:
+        assert_reads_the_same(catalogue, store, plot, {"since": season[0], "until": season[1]})
+    one, other = (appraisal.appraise(source, drawn[0], season[1]) for source in (catalogue, store))
+    assert figures(one) == figures(other)
+
+
+def test_an_appraisal_as_of_an_earlier_snapshot_is_the_one_made_then(sample_tiles: Path, tmp_path: Path) -> None:
+    whole, cube = tiles.open_catalogue(sample_tiles), tmp_path / "cube"
+    months = replace(whole, scenes=whole.between(date(2023, 1, 1), date(2023, 6, 15)))
+    then = ingest(months, cube).snapshot
+    line = ("appraise", cube, "--plot", sample_tiles / "demo_plot.geojson", "--day", "2023-08-20", "--json")
+    first = command(*line)
+    assert first.exit_code == 0, first.output
+    assert ingest(whole, cube).snapshot != then
+    now, again = command(*line), command(*line, "--as-of", then[:8])
+    assert again.exit_code == 0, again.output
+    old, new = json.loads(again.stdout), json.loads(now.stdout)
+    for one in (old, new, said := json.loads(first.stdout)):
+        one.pop("timing", None)
+    assert old == said and old["made_with"]["snapshot"] == then
+    assert new["made_with"]["snapshot"] != then and new["made_with"]["cube_id"] != old["made_with"]["cube_id"]
+
+
+def test_a_plot_across_two_tiles_of_two_zones_is_measured_whole(tmp_path: Path) -> None:
+    """The west tile ends in the middle of the field; the other tile is of the next zone."""
+    west = ms.Tile(columns=138)
+    east = ms.around((ms.EAST + 1200, ms.NORTH - 1600, ms.EAST + 2800, ms.NORTH), "32UKB", margin_m=0)
+    source = tiles.open_catalogue(ms.write(tmp_path / "a", ms.season([west, east], days=10, every=12)))
+    ingest(source, tmp_path / "cube", area=ms.place(-200, -2000, 3000, 2400))
+    folder = tmp_path / "plot.geojson"
+    ring = [list(point) for point in ms.field(4, 2, grown_m=15).exterior.coords]
+    folder.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    (plot,) = plots.load(folder)
+    cube = open_cube(tmp_path / "cube").read(plot.geometry, **YEAR)
+    assert cube.sizes["time"] == 10 and cube["clear"].values.all()
+    found = plots.cut(plot, cube)
+    assert plot.area_ha > 5 and found.area_ha.p10 <= 4.0 <= found.area_ha.p90
+    assert abs(found.area_ha.p50 - 4.0) < 0.2
+
+
+# --- what cannot be read --------------------------------------------------------------------------------------------
+
+
+def test_a_plot_outside_says_how_far_the_cube_reaches(made: Path) -> None:
+    store = open_cube(made)
+    with pytest.raises(PlotPlaceError, match="lies outside what the cube holds") as caught:
+        store.read(ms.place(5000, 0, 200, 200), **YEAR)
+    assert f"{store.bounds[0]:.4f}" in str(caught.value)
+
+
+def test_a_span_without_looks_says_which_days_there_are(made: Path) -> None:
+    with pytest.raises(TilesError, match="no optical look from 2019-01-01") as caught:
+        open_cube(made).read(ms.field(1, 1), since=date(2019, 1, 1), until=date(2019, 12, 31))
+    assert "2021-04-01 to 2021-04-16" in str(caught.value)
+
+
+def test_what_is_no_cube_is_said(tmp_path: Path, made: Path, sample_tiles: Path) -> None:
+    for where in (tmp_path, tmp_path / "nowhere", sample_tiles):
+        assert not is_cube(where)
+        with pytest.raises(CubeError, match="is no cube"):
+            open_cube(where)
+    (tmp_path / "icechunk").mkdir()
+    with pytest.raises(CubeError, match="cannot be opened"):
+        open_cube(tmp_path)
+    with pytest.raises(CubeError, match="is no cube, so it has no snapshots"):
+        open_stack(sample_tiles, as_of="ABCDEF")
+    for as_of in ("NOSUCHSNAPSHOT", "", open_cube(made).snapshot[:3]):
+        with pytest.raises(CubeError, match="has no snapshot"):
+            open_cube(made, as_of=as_of)
+
+
+def index_of(cube: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Write another index into a cube."""
+    import zarr
+
+    from greattit.cube.store import BRANCH, open_repository
+
+    session = open_repository(cube).writable_session(BRANCH)
+    root = zarr.open_group(session.store)
+    plain = dict(root.attrs["greattit"])  # type: ignore[call-overload]
+    change(plain)
+    root.attrs["greattit"] = plain
+    session.commit("another index")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda index: index.update(format=99), "is no cube of this version .form 99"),
+        (lambda index: index.clear(), "is no cube of this version .form None"),
+        (lambda index: index.pop("areas"), "its index is damaged"),
+        (lambda index: index["passes"][0].update(when="yesterday"), "its index is damaged"),
+        (lambda index: index["passes"][0]["products"][0].pop("id"), "its index is damaged"),
+    ],
+)
+def test_an_index_of_another_form_or_damaged_is_refused(
+    made: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Any], said: str
+) -> None:
+    shutil.copytree(made, tmp_path / "cube")
+    before = open_cube(made).snapshot
+    index_of(tmp_path / "cube", change)
+    with pytest.raises(CubeError, match=said):
+        open_cube(tmp_path / "cube")
+    assert open_cube(tmp_path / "cube", as_of=before).snapshot == before
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
+    "a flipped bit": lambda raw: raw[: len(raw) // 2] + bytes([raw[len(raw) // 2] ^ 4]) + raw[len(raw) // 2 + 1 :],
+    "half of it": lambda raw: raw[: len(raw) // 2],
+    "no file": lambda raw: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_chunk_is_named_and_never_read_as_data(made: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(made, tmp_path / "cube")
+    whole, caught = open_cube(made).read(ms.field(1, 1), **YEAR), 0
+    for file in sorted((tmp_path / "cube" / "icechunk" / "chunks").iterdir()):
+        raw = file.read_bytes()
+        file.unlink()
+        if (worse := DAMAGE[damage](raw)) is not None:
+            file.write_bytes(worse)
+        said = command("cube", "check", tmp_path / "cube", "--json")
+        found = json.loads(said.stdout)
+        assert said.exit_code == 1 and not found["whole"]
+        assert any("a chunk of s" in problem and "is damaged" in problem for problem in found["problems"]), found
+        assert any("2021-04-01" in problem for problem in found["problems"])
+        try:
+            again = open_cube(tmp_path / "cube").read(ms.field(1, 1), **YEAR)
+            assert again.identical(whole)  # the chunk is of other ground
+        except CubeError as error:
+            caught += 1
+            assert "is damaged" in str(error) and "cube check" in str(error)
+        file.write_bytes(raw)
+    assert caught >= 2 and command("cube", "check", tmp_path / "cube").exit_code == 0
+
+
+@pytest.mark.parametrize("part", ["manifests", "snapshots", "refs"])
+@pytest.mark.parametrize("damage", ["half of it", "no file"])
+def test_a_damaged_repository_is_one_clear_line(made: Path, tmp_path: Path, part: str, damage: str) -> None:
+    shutil.copytree(made, tmp_path / "cube")
+    for file in sorted(path for path in (tmp_path / "cube" / "icechunk" / part).rglob("*") if path.is_file()):
+        raw = DAMAGE[damage](file.read_bytes())
+        file.unlink()
+        if raw is not None:
+            file.write_bytes(raw)
+    with pytest.raises(CubeError) as caught:
+        open_cube(tmp_path / "cube").read(ms.field(1, 1), **YEAR)
+    assert "\n" not in str(caught.value) and str(tmp_path / "cube") in str(caught.value)
+    done = command("cube", "check", tmp_path / "cube")
+    assert done.exit_code in (1, 2) and "Traceback" not in done.output
+    with pytest.raises(CubeError):
+        ingest(tiles.open_catalogue(ms.write(tmp_path / "a", ms.season(days=5))), tmp_path / "cube")
+
+
+# --- what a cube shows ----------------------------------------------------------------------------------------------
+
+
+def test_info_and_scenes_say_what_is_there(made: Path) -> None:
+    info = json.loads(command("cube", "info", made, "--json").stdout)
+    assert {"cube", "title", "crs", "bounds", "bands", "looks", "areas", "bytes", "snapshot", "snapshots"} <= set(info)
+    assert {"simulated", "attribution", "refused"} <= set(info)
+    assert info["crs"] == "EPSG:32631" and info["bands"] == list(BANDS) and info["bytes"] > 1000
+    assert info["looks"]["s2"] | {"clear_median": 1.0} == info["looks"]["s2"]
+    assert (info["looks"]["s2"]["shown"], info["looks"]["s1"]["shown"]) == (4, 1)
+    assert (info["looks"]["s2"]["first"], info["looks"]["s2"]["last"]) == ("2021-04-01", "2021-04-16")
+    assert info["snapshot"] == info["snapshots"][0]["id"] == open_cube(made).snapshot
+    rows = json.loads(command("cube", "scenes", made, "--json").stdout)
+    keys = {"day", "time", "sensor", "platform", "seen_ha", "clear", "products", "findings", "refused"}
+    assert len(rows) == 5 and all(keys <= set(row) for row in rows)
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    optical = [row for row in rows if row["sensor"] == "s2"]
+    assert {row["seen_ha"] for row in optical} == {256.0} and {row["clear"] for row in optical} == {1.0}
+    assert {p["offset"] for row in optical for p in row["products"]} == {"-0.1 (from the metadata)"}
+    for words in (("info", made), ("scenes", made)):
+        done = command("cube", *words)
+        assert done.exit_code == 0 and "2021-04-01" in done.stdout and "sentinel" in done.stdout.lower()
+    early = info["snapshots"][-2]["id"]
+    assert json.loads(command("cube", "scenes", made, "--as-of", early, "--json").stdout) == []
+
+
+def test_check_reads_all_and_the_content_is_that_of_a_copy(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "copy")
+    one, other = (json.loads(command("cube", "check", where, "--json").stdout) for where in (made, tmp_path / "copy"))
+    assert one["whole"] and one["looks"] == 5 and one["content"] == other["content"]
+    assert "whole" in command("cube", "check", made).stdout
+
+
+@pytest.mark.parametrize("bands", ["B04,B03,B02", "b08", "B11,B8A,B04", "VV"])
+def test_a_picture_shows_the_day(made: Path, tmp_path: Path, bands: str) -> None:
+    from matplotlib.image import imread
+
+    out = tmp_path / "new" / "day.png"
+    done = command("cube", "picture", made, "--date", "2021-04-01", "--bands", bands, "--out", out)
+    assert done.exit_code == 0, done.output
+    image = imread(out)
+    inner = image[image.shape[0] // 3 : image.shape[0] // 2, image.shape[1] // 3 : image.shape[1] // 2, :3]
+    assert inner.std() > 0.02 and len(np.unique(inner.reshape(-1, 3), axis=0)) > 50  # ground, and not one colour
+
+
+def test_a_picture_of_another_day_names_the_nearest_and_of_no_band_the_bands(made: Path, tmp_path: Path) -> None:
+    done = command("cube", "picture", made, "--date", "2021-04-09", "--out", tmp_path / "a.png")
+    assert done.exit_code == 2 and "no look of 2021-04-09" in done.stderr
+    assert done.stderr.index("2021-04-11") < done.stderr.index("2021-04-06")
+    done = command("cube", "picture", made, "--date", "2021-04-01", "--bands", "B99", "--out", tmp_path / "a.png")
+    assert done.exit_code == 2 and "B8A" in done.stderr and SAR[0] in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be_read(tmp_path: Path) -> None:
+    source = ms.write(tmp_path / "a", ms.season(days=3))
+    done = command("ingest", source, "--store", tmp_path / "cube", "--dry-run", "--json")
+    said = json.loads(done.stdout)
+    assert done.exit_code == 0 and not (tmp_path / "cube").exists()
+    assert (said["looks"], said["products"], said["there"], said["crs"]) == (3, 3, 0, "EPSG:32631")
+    decoded = 3 * (160 * 160 * 4 * 2 + 80 * 80 * (6 * 2 + 1))
+    assert decoded <= said["read_bytes"] < 1.3 * decoded  # the lattice lies askew to degrees: the tile's box is wider
+    said = command("ingest", source, "--store", tmp_path / "cube", "--dry-run")
+    assert "3 looks of 3 products" in said.stdout and not (tmp_path / "cube").exists()
+
+
+def test_an_ingest_that_misses_something_says_what_and_exits_3(tmp_path: Path) -> None:
+    source = ms.write(tmp_path / "a", [*ms.season(days=2), ms.Made(name="torn", platform="x", without=("B04",))])
+    done = command("ingest", source, "--store", tmp_path / "cube", "--json")
+    assert done.exit_code == 3 and [text.partition(":")[0] for text in json.loads(done.stdout)["missing"]] == ["torn"]
+    done = command("ingest", source, "--store", tmp_path / "cube")
+    assert done.exit_code == 3 and "torn" in done.stderr and "same command tries them again" in done.stderr
