@@ -249,6 +249,18 @@ def test_a_product_made_anew_under_its_name_is_read_again_and_the_old_snapshot_k
     ] == ["05.00"]
 
 
+def test_a_neighbour_whose_box_reaches_the_area_and_whose_pixels_do_not_is_read_once(tmp_path: Path) -> None:
+    """Boxes are in degrees and lie askew to the zone, so that each tile's box reaches some way into the next."""
+    edge = -(-ms.EAST // 1280) * 1280 + 1280  # of a cell, as far as the window of the area can reach
+    own, next_one = ms.Tile(west=edge - 1280, columns=128), ms.Tile("31UGS", west=edge)
+    source, area = catalogue(tmp_path / "a", *ms.season([own, next_one], days=2)), ms.place(400, -900, 400, 400)
+    assert plan(source, tmp_path / "cube", area=area).products == 4
+    assert once(tmp_path / "cube", source, area).added == 2
+    assert [len(look.products) for look in open_cube(tmp_path / "cube").index.passes] == [1, 1]
+    again = once(tmp_path / "cube", source, area)
+    assert (again.added, again.there) == (0, 2) and plan(source, tmp_path / "cube", area=area).products == 0
+
+
 # --- counts ---------------------------------------------------------------------------------------------------------
 
 FORMS = {
