@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import resource
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import made_tiles
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from rasterio.transform import Affine
 
 from greattit.errors import SceneError
 from greattit.tiles import open_catalogue
 from greattit.tiles.fetch import opened
+from greattit.tiles.guard import Summary, look_at, outliers, summarise
 from greattit.tiles.scene import Asset, Scene
 
 CORNER = Affine(10, 0, made_tiles.WEST, 0, -10, made_tiles.NORTH)
@@ -115,3 +119,168 @@ def test_a_file_goes_by_its_name_and_its_content(tmp_path: Path) -> None:
     raster(tmp_path, "red.png", driver="PNG", dtype="uint8", crs=None, nodata=None)
     (tmp_path / "red.png").rename(tmp_path / "red.tif")
     assert "no raster of the promised kind" in refused(Asset(str(tmp_path / "red.tif"), 1.0, 0.0, 0.0, None))
+
+
+Values = dict[str, NDArray[np.float32]]
+
+
+def land(seed: int = 0) -> Values:
+    """A scene of varied land: two fine bands and a coarse one."""
+    draw = np.random.default_rng(seed)
+    bands = {"B04": (40, 0.08), "B08": (40, 0.3), "B11": (20, 0.2)}
+    return {name: draw.normal(mean, 0.02, (side, side)).astype(np.float32) for name, (side, mean) in bands.items()}
+
+
+def said(values: Values, scl: NDArray[Any] | None = None) -> dict[tuple[str, bool], str]:
+    return {(f.kind, f.severe): f.text for f in look_at(values, scl)}
+
+
+def test_a_usual_scene_has_no_findings() -> None:
+    assert look_at(land(), np.full((20, 20), 4)) == ()
+
+
+def test_a_half_swath_is_no_finding() -> None:
+    values = land()
+    for band in values.values():
+        band[:, : band.shape[1] // 2] = np.nan
+    assert look_at(values) == ()
+
+
+def test_a_blank_scene_or_band_is_found() -> None:
+    assert said({name: np.full_like(band, np.nan) for name, band in land().items()}) == {
+        ("blank", True): "holds no data"
+    }
+    values = land()
+    values["B08"][:] = np.nan
+    assert said(values) == {("blank", True): "B08 holds no data, though other bands do"}
+    assert ("blank", False) in said(land(), np.zeros((20, 20), np.uint8))
+    assert said({}) == {("blank", True): "holds no data"}
+
+
+def test_a_constant_band_is_found() -> None:
+    values = land()
+    values["B08"][:] = np.where(np.arange(40) < 30, 0.3, np.nan)
+    found = said(values)
+    assert found["constant", True] == "B08 has the single value 0.3 everywhere, though other bands vary"
+    assert said({name: np.full_like(band, 0.2) for name, band in land().items()})["constant", True].startswith("every")
+
+
+def test_one_file_under_two_names_is_found() -> None:
+    values = land()
+    values["B08"] = values["B04"].copy()
+    assert said(values) == {("copy", True): "B04 and B08 are the same picture"}
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(10, 0.0), (10_000, 0.0), (1, -0.1)])
+def test_reflectance_out_of_range_is_found(factor: float, offset: float) -> None:
+    values = {name: band * np.float32(factor) + np.float32(offset) for name, band in land().items()}
+    assert "scale or offset are wrong" in said(values)["range", True]
+
+
+def test_bright_cloud_is_not_out_of_range() -> None:
+    assert look_at({name: band + np.float32(1.0) for name, band in land().items()}) == ()
+
+
+def test_holes_are_found_in_one_band_and_in_all() -> None:
+    values = land()
+    values["B08"][10:20, 10:20] = np.nan
+    assert said(values) == {("holes", False): "B08 has holes without data in 6.2% of the footprint"}
+    values = land()
+    for band in values.values():
+        quarter = len(band) // 4
+        band[quarter : 2 * quarter, quarter : 2 * quarter] = np.nan
+    assert said(values) == {("holes", False): "all bands have holes without data, 6.7% of the footprint"}
+    values = land()
+    values["B08"][1:-1, 1:-1] = np.nan
+    assert ("holes", True) in said(values), "only the rim is left"
+
+
+def test_a_band_that_ends_before_the_others_is_found() -> None:
+    values = land()
+    values["B08"][:, 30:] = np.nan
+    assert said(values) == {("footprint", False): "B08 lacks 25.0% of the footprint of the other bands"}
+    values["B08"][:, 10:] = np.nan
+    assert said(values) == {("footprint", True): "B08 lacks 75.0% of the footprint of the other bands"}
+    values = land()
+    values["B08"][:, ::2] = np.nan
+    assert said(values) == {}, "a coarse pixel has data where any fine one in it has"
+
+
+def season(looks: int = 9) -> list[Values]:
+    """Looks that differ as seasons do."""
+    draw = np.random.default_rng(5)
+    return [
+        {name: band * np.float32(draw.uniform(0.85, 1.15)) for name, band in land(number).items()}
+        for number in range(looks)
+    ]
+
+
+def summed(looks: list[Values], share: float = 1.0) -> list[Summary]:
+    found = []
+    for look in looks:
+        fine = {
+            name: np.kron(band, np.ones(np.array((40, 40)) // band.shape, np.float32)) for name, band in look.items()
+        }
+        found.append(summarise(fine, np.arange(1600).reshape(40, 40) < 1600 * share))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "severe"),
+    [
+        (lambda band: band * 10, "brighter", True),
+        (lambda band: band / 10, "darker", True),
+        (lambda band: band * 2, "brighter", False),
+        (lambda band: band + 0.1, "offset", True),
+        (lambda band: band - 0.1, "offset", True),
+    ],
+)
+def test_a_wrong_scale_or_offset_stands_out_from_the_stack(
+    change: Callable[[NDArray[Any]], NDArray[Any]], word: str, severe: bool
+) -> None:
+    looks = season()
+    looks[4] = {name: change(band) for name, band in looks[4].items()}
+    found = outliers(summed(looks))
+    assert [bool(f) for f in found] == [number == 4 for number in range(9)]
+    assert any(word in f.text for f in found[4]) and any(f.severe for f in found[4]) == severe
+
+
+def test_a_stack_without_faults_or_too_small_to_judge_has_no_outliers() -> None:
+    assert not any(outliers(summed(season())))
+    wrong = [*season(4), {name: band * 10 for name, band in land().items()}]
+    assert not any(outliers(summed(wrong)))
+    cloudy = [*summed(season()), *summed([{name: band * 10 for name, band in land().items()}], share=0.3)]
+    assert not any(outliers(cloudy)), "what is hardly clear is not judged"
+    assert outliers([]) == ()
+
+
+@pytest.mark.parametrize("folder", ["flanders-2018", "sample_tiles"])
+def test_real_and_simulated_looks_pass_and_planted_faults_do_not(request: pytest.FixtureRequest, folder: str) -> None:
+    home = (
+        request.getfixturevalue("sample_tiles")
+        if folder == "sample_tiles"
+        else request.getfixturevalue("shared_data") / "scenes" / folder
+    )
+    looks, clear = [], []
+    for scene in open_catalogue(home).between(date(2000, 1, 1), date(2100, 1, 1)):
+        counts = {name: rasterio.open(asset.href).read(1) for name, asset in scene.assets.items()}
+        classes = counts.pop("scl")
+        values = {
+            name: np.where(band > 0, band * 1e-4 + (scene.assets[name].offset or 0.0), np.nan).astype(np.float32)
+            for name, band in counts.items()
+        }
+        assert look_at(values, classes) == (), scene.id
+        size = values["B04"].shape
+        looks.append({n: np.kron(b, np.ones(np.array(size) // b.shape, np.float32)) for n, b in values.items()})
+        clear.append(np.kron(np.isin(classes, (4, 5, 6, 7)), np.ones((2, 2), bool)))
+    plain = [summarise(look, mask) for look, mask in zip(looks, clear, strict=True)]
+    assert not any(outliers(plain))
+    judged = [number for number, one in enumerate(plain) if one.clear >= 0.5]
+    for change, least in ((0.1, 1.0), (-0.1, 0.94)):
+        hit = 0
+        for number in judged:
+            stack = list(plain)
+            stack[number] = summarise({n: b + change for n, b in looks[number].items()}, clear[number])
+            hit += bool(outliers(stack)[number])
+        print(f"{folder}: {hit} of {len(judged)} looks with {change:+.1f} are found")
+        assert hit >= least * len(judged)
