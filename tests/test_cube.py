@@ -75,11 +75,11 @@ def test_the_sample_tiles_read_and_appraise_the_same_from_folder_and_cube(
     catalogue, store = open_stack(sample_tiles), open_stack(sample_cube)
     assert isinstance(catalogue, Catalogue) and isinstance(store, Store)
     drawn = plots.load(sample_tiles / "plots.geojson")
-    for plot in drawn[::9]:
+    for plot in drawn[::15]:
         assert_reads_the_same(catalogue, store, plot, {"since": date(2023, 1, 1), "until": date(2023, 8, 20)})
     demo = plots.load(sample_tiles / "demo_plot.geojson")[0]
     limits = set()
-    for plot in (demo, drawn[0], drawn[5]):
+    for plot in (demo, drawn[5]):
         one, other = (appraisal.appraise(source, plot, date(2023, 8, 20)) for source in (catalogue, store))
         assert figures(one) == figures(other)
         assert (one.made_with.snapshot, other.made_with.snapshot) == ("", store.snapshot)
@@ -89,13 +89,13 @@ def test_the_sample_tiles_read_and_appraise_the_same_from_folder_and_cube(
 
 def test_real_tiles_read_and_appraise_the_same_from_folder_and_cube(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "scenes" / "flanders-2018"
-    whole, season = tiles.open_catalogue(folder), (date(2018, 4, 1), date(2018, 7, 15))
+    whole, season = tiles.open_catalogue(folder), (date(2018, 5, 1), date(2018, 6, 20))
     catalogue = replace(whole, scenes=(*whole.between(*season), *whole.between(*season, "s1")))
     ingest(catalogue, tmp_path / "cube")
     store = open_cube(tmp_path / "cube")
     assert check(store).problems == ()
     drawn = plots.load(folder / "plots.geojson")
-    for plot in drawn[:4]:
+    for plot in drawn[:3]:
         assert_reads_the_same(catalogue, store, plot, {"since": season[0], "until": season[1]})
     one, other = (appraisal.appraise(source, drawn[0], season[1]) for source in (catalogue, store))
     assert figures(one) == figures(other)
@@ -122,14 +122,14 @@ def test_a_plot_across_two_tiles_of_two_zones_is_measured_whole(tmp_path: Path) 
     """The west tile ends in the middle of the field; the other tile is of the next zone."""
     west = ms.Tile(columns=138)
     east = ms.around((ms.EAST + 1200, ms.NORTH - 1600, ms.EAST + 2800, ms.NORTH), "32UKB", margin_m=0)
-    source = tiles.open_catalogue(ms.write(tmp_path / "a", ms.season([west, east], days=10, every=12)))
+    source = tiles.open_catalogue(ms.write(tmp_path / "a", ms.season([west, east], days=6, every=20)))
     ingest(source, tmp_path / "cube", area=ms.place(-200, -2000, 3000, 2400))
     folder = tmp_path / "plot.geojson"
     ring = [list(point) for point in ms.field(4, 2, grown_m=15).exterior.coords]
     folder.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     (plot,) = plots.load(folder)
     cube = open_cube(tmp_path / "cube").read(plot.geometry, **YEAR)
-    assert cube.sizes["time"] == 10 and cube["clear"].values.all()
+    assert cube.sizes["time"] == 6 and cube["clear"].values.all()
     found = plots.cut(plot, cube)
     assert plot.area_ha > 5 and found.area_ha.p10 <= 4.0 <= found.area_ha.p90
     assert abs(found.area_ha.p50 - 4.0) < 0.2
@@ -211,8 +211,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_chunk_is_named_and_never_read_as_data(made: Path, tmp_path: Path, damage: str) -> None:
     shutil.copytree(made, tmp_path / "cube")
-    whole, caught = open_cube(made).read(ms.field(1, 1), **YEAR), 0
-    for file in sorted((tmp_path / "cube" / "icechunk" / "chunks").iterdir()):
+    ground = ms.place(0, -1600, 1600, 1600)
+    whole, caught = open_cube(made).read(ground, **YEAR), 0
+    for file in sorted((tmp_path / "cube" / "icechunk" / "chunks").iterdir())[::2]:
         raw = file.read_bytes()
         file.unlink()
         if (worse := DAMAGE[damage](raw)) is not None:
@@ -223,8 +224,8 @@ def test_a_damaged_chunk_is_named_and_never_read_as_data(made: Path, tmp_path: P
         assert any("a chunk of s" in problem and "is damaged" in problem for problem in found["problems"]), found
         assert any("2021-04-01" in problem for problem in found["problems"])
         try:
-            again = open_cube(tmp_path / "cube").read(ms.field(1, 1), **YEAR)
-            assert again.identical(whole)  # the chunk is of other ground
+            again = open_cube(tmp_path / "cube").read(ground, **YEAR)
+            assert again.identical(whole)  # no pixel of the tile lies in that chunk
         except CubeError as error:
             caught += 1
             assert "is damaged" in str(error) and "cube check" in str(error)
@@ -283,7 +284,7 @@ def test_check_reads_all_and_the_content_is_that_of_a_copy(made: Path, tmp_path:
     assert "whole" in command("cube", "check", made).stdout
 
 
-@pytest.mark.parametrize("bands", ["B04,B03,B02", "b08", "B11,B8A,B04", "VV"])
+@pytest.mark.parametrize("bands", ["b04,B03,B02", "B11", "VV"])
 def test_a_picture_shows_the_day(made: Path, tmp_path: Path, bands: str) -> None:
     from matplotlib.image import imread
 
@@ -302,6 +303,43 @@ def test_a_picture_of_another_day_names_the_nearest_and_of_no_band_the_bands(mad
     done = command("cube", "picture", made, "--date", "2021-04-01", "--bands", "B99", "--out", tmp_path / "a.png")
     assert done.exit_code == 2 and "B8A" in done.stderr and SAR[0] in done.stderr
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bbox", "5,50"], "is no box; write west,south,east,north"),
+        (["--bbox", "6,50,5,51"], "no box on the earth"),
+        (["--bbox", "5,50,6,51", "--area", "a.geojson"], "--bbox or --area, not both"),
+        (["--area", "nowhere.geojson"], "there is no such file"),
+        (["--bands", "B04,B99"], "no such band: B99"),
+        (["--from", "2025-01-01", "--to", "2025-02-01"], "no Sentinel-2 scene of the area"),
+        (["--bbox", "100,10,101,11"], "no Sentinel-2 scene of the area"),
+    ],
+)
+def test_what_cannot_be_ingested_is_said_and_nothing_is_written(
+    sample_tiles: Path, tmp_path: Path, words: list[str], said: str
+) -> None:
+    done = command("ingest", sample_tiles, "--store", tmp_path / "cube", *words)
+    assert done.exit_code == 2 and not (tmp_path / "cube").exists()
+    text = " ".join(done.stderr.replace("│", " ").split())
+    assert said in text and "Traceback" not in text
+
+
+def test_an_area_from_a_file_is_the_area_of_its_box(tmp_path: Path) -> None:
+    source = ms.write(tmp_path / "a", ms.season(days=2))
+    shape = ms.place(100, -700, 400, 400)
+    ring = [list(point) for point in shape.exterior.coords]
+    (tmp_path / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    span = ("--from", "2021-04-01", "--to", "2021-04-01")
+    assert (
+        command("ingest", source, "--store", tmp_path / "b", "--area", tmp_path / "area.geojson", *span).exit_code == 0
+    )
+    box = ",".join(str(value) for value in shape.bounds)
+    assert command("ingest", source, "--store", tmp_path / "c", "--bbox", box, *span).exit_code == 0
+    one, other = open_cube(tmp_path / "b"), open_cube(tmp_path / "c")
+    assert check(one).content == check(other).content and len(one.index.passes) == 1
+    assert set(one.index.areas) == set(other.index.areas)
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be_read(tmp_path: Path) -> None:
