@@ -222,6 +222,19 @@ def test_a_product_listed_twice_under_two_names_counts_once(tmp_path: Path) -> N
     assert_is_the_ground(whole(tmp_path / "cube", INNER), 1)
 
 
+def test_two_cut_outs_of_one_tile_are_both_read_though_one_was_made_later(tmp_path: Path) -> None:
+    """Of one overpass: what somebody downloaded around two farms, in two years."""
+    west = ms.Made(name="west", tile=ms.Tile(columns=80), baseline="02.14", offset=0.0)
+    east = ms.Made(name="east", tile=ms.Tile(west=ms.EAST + 800, columns=80), created="2023-02-01T00:00:00Z")
+    sources = [catalogue(tmp_path / "w", west), catalogue(tmp_path / "e", east), catalogue(tmp_path / "b", west, east)]
+    for order in ((2,), (0, 1), (1, 0)):
+        cube = tmp_path / f"cube {order}"
+        for number in order:
+            once(cube, sources[number], EVERYWHERE)
+        assert_is_the_ground(whole(cube, INNER), 1)
+        assert content(cube) == content(tmp_path / "cube (2,)")
+
+
 def test_the_newest_processing_counts_whichever_came_first(tmp_path: Path) -> None:
     old = ms.Made(name="old", baseline="02.14", offset=0.0, more=0.03)
     new = ms.Made(name="new", baseline="05.00", created="2023-02-01T00:00:00Z")

@@ -86,6 +86,7 @@ def _product(one: Planes) -> Product:
         notes=scene.notes,
         created=scene.created,
         native=one.native,
+        bbox=scene.bbox,
         whole=one.whole,
     )
 

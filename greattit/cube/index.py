@@ -36,6 +36,8 @@ class Product:
     """when the product was made, ISO 8601; "" when not said"""
     native: bool = True
     """True when its pixels are the lattice's own, so that nothing was resampled"""
+    bbox: tuple[float, ...] = ()
+    """west, south, east, north [deg]"""
     whole: bool = False
     """True when it sees every pixel of its part of every area"""
 
@@ -143,7 +145,10 @@ def _pass(plain: Mapping[str, Any]) -> Pass:
     rest = {k: v for k, v in plain.items() if k not in ("when", "products", "areas", "findings")}
     return Pass(
         when=datetime.fromisoformat(plain["when"]).astimezone(UTC),
-        products=tuple(Product(**{**one, "notes": tuple(one["notes"])}) for one in plain["products"]),
+        products=tuple(
+            Product(**{**one, "notes": tuple(one["notes"]), "bbox": tuple(one.get("bbox", ()))})
+            for one in plain["products"]
+        ),
         areas={key: tuple(versions) for key, versions in plain["areas"].items()},
         findings=tuple(plain["findings"]),
         **rest,

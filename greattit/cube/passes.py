@@ -13,6 +13,9 @@ OVERPASS = timedelta(minutes=15)
 """Products of one platform this close together are one overpass: a satellite is back after 98 minutes at the earliest,
 and crosses the longest country within a quarter of an hour."""
 
+NEAR_DEG = 0.001
+"""Boxes of two makings of one tile may differ by this much [deg]: some 100 m."""
+
 
 @dataclass(frozen=True)
 class Overpass:
@@ -60,6 +63,12 @@ def rank(one: Scene | Product) -> tuple[bool, tuple[int, ...], str, str, str]:
 
 
 def renews(new: Scene | Product, old: Scene | Product) -> bool:
-    """Say whether `new` is a better product of the same tile and level as `old`, of the same overpass."""
+    """Say whether `new` is a better product of the same tile and level as `old`, of the same overpass.
+
+    It must reach as far: two cut-outs of one tile are no two makings of it.
+    """
     same = new.tile == old.tile if new.tile else new.id == old.id
-    return same and new.level == old.level and rank(new) > rank(old)
+    far = bool(new.bbox and old.bbox) and all(
+        side * (theirs - own) <= NEAR_DEG for side, own, theirs in zip((-1, -1, 1, 1), new.bbox, old.bbox, strict=True)
+    )
+    return same and far and new.level == old.level and rank(new) > rank(old)
