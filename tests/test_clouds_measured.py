@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from greattit.clouds import evaluate, made, network, publish, train
+from greattit.clouds import made, measure, network, publish, train
 from greattit.clouds.detect import Levels
 from greattit.clouds.features import FEATURES
 from greattit.clouds.lessons import Lesson, lessons
@@ -21,7 +21,7 @@ METHODS = {"scl", "detector", "network", "combination"}
 
 @pytest.fixture(scope="module")
 def measured(sample_tiles: Path) -> dict[str, Any]:
-    return evaluate.evaluate(sample_tiles, peer=False)
+    return measure.evaluate(sample_tiles, peer=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +67,23 @@ def test_a_plot_seen_alone_is_masked_as_in_the_whole(measured: dict[str, Any]) -
 
 
 def test_the_table_holds_every_method(measured: dict[str, Any]) -> None:
-    text = evaluate.table(measured)
+    text = measure.table(measured)
     for name in METHODS:
         assert text.count(f"\n{name} ") == 2
     assert f"{measured['methods']['network']['truth']['cloud']['f1']:.3f}" in text
 
 
 def test_tiles_without_truth_and_fields_are_measured_as_far_as_they_go(tmp_path: Path) -> None:
-    figures = evaluate.evaluate(made_tiles.write(tmp_path / "tiles"), peer=False)
+    figures = measure.evaluate(made_tiles.write(tmp_path / "tiles"), peer=False)
     assert set(figures["methods"]) == METHODS
     assert figures["windows"] is None
     for one in figures["methods"].values():
         assert one["truth"] is None and one["clear_pixels"] == 1.0
-    assert "made: 12 looks, 0 fields" in evaluate.table(figures)
+    assert "made: 12 looks, 0 fields" in measure.table(figures)
 
 
 def test_on_a_real_stack_fewer_outliers_are_left_and_most_looks_kept(shared_data: Path) -> None:
-    figures = evaluate.evaluate(shared_data / "scenes" / "flanders-2018", peer=False)
+    figures = measure.evaluate(shared_data / "scenes" / "flanders-2018", peer=False)
     ours, plain = (figures["methods"][name] for name in (figures["serve"], "scl"))
     assert ours["outliers"] < plain["outliers"]
     assert 0.75 < ours["looks_kept_against_scl"] <= 1.05
