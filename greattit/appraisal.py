@@ -99,7 +99,7 @@ def _walk(
         cube.attrs["cube_id"],
         cube.attrs.get("snapshot", ""),
         {n: policy.load(n).sha256 for n in POLICIES},
-        _models(call),
+        _models(call, cube),
     )
     warnings = (*plot.mended, *cube.attrs["warnings"])
     return Appraisal(
@@ -107,10 +107,11 @@ def _walk(
     )
 
 
-def _models(call: CropCall) -> dict[str, str]:
+def _models(call: CropCall, cube: Cube) -> dict[str, str]:
     from greattit.growth.vigour import card_sha256
 
-    return {call.model: call.model_sha256, "vigour": card_sha256()}
+    clouds = {"clouds": cube["mask"].attrs["model_sha256"]} if "mask" in cube else {}
+    return {call.model: call.model_sha256, "vigour": card_sha256(), **clouds}
 
 
 class _Laps:

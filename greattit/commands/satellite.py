@@ -71,14 +71,14 @@ def ingest(
         sensors = ("s2", "s1") if radar else ("s2",)
         catalogue = open_source(source, area=where, since=span[0], until=span[1], sensors=sensors, options=options)
         url = address(store)
-        work = plan(catalogue, url, area=where, bands=wanted)
+        signer = Signer(lambda: datetime.now(UTC))
+        work = plan(catalogue, url, area=where, bands=wanted, signer=signer)
         if not as_json:
             _print_plan(catalogue, work, url)
         if dry_run:
             if as_json:
                 typer.echo(json.dumps(_plan_json(catalogue, work)))
             return
-        signer = Signer(lambda: datetime.now(UTC))
         job = Job(workers=workers, wait_s=wait, now=datetime.now(UTC), signer=signer)
         done = _run(catalogue, url, where, wanted, job, work, quiet=as_json)
         _print_done(done, url, as_json)

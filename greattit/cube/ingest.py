@@ -35,6 +35,9 @@ OTHERS = timedelta(days=1)
 IN_MEMORY_BYTES = 600_000_000
 """A batch of looks of local files that weighs no more is decoded into memory: it is soon decoded again [B]."""
 
+BLOCK_CACHE_MB = 200
+"""GDAL's cache of decoded blocks [MB]: each is decoded once anyway, and the default is a twentieth of the memory."""
+
 DECODERS = 4
 """Bands of one product that are fetched and decoded at the same time."""
 
@@ -72,10 +75,15 @@ class Job:
 
 
 def plan(
-    catalogue: Catalogue, url: str | Path, *, area: BaseGeometry | None = None, bands: tuple[str, ...] = BANDS
+    catalogue: Catalogue,
+    url: str | Path,
+    *,
+    area: BaseGeometry | None = None,
+    bands: tuple[str, ...] = BANDS,
+    signer: Signs | None = None,
 ) -> Plan:
     """Say what `ingest` would do; nothing is written."""
-    return lay_out(catalogue, open_cube(url).index if is_cube(url) else None, area, bands)
+    return lay_out(catalogue, open_cube(url).index if is_cube(url) else None, area, bands, signer)
 
 
 def ingest(
@@ -92,14 +100,17 @@ def ingest(
     again. Raises `CubeBusyError` when another process writes to the cube, `CubeError` when it cannot be written.
     """
     job = job or Job()
-    with _alone(url, job.wait_s) as home, _tidy(url, home, job.now) as interrupted:
+    import rasterio
+
+    small = rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_MB)
+    with small, _alone(url, job.wait_s) as home, _tidy(url, home, job.now) as interrupted:
         index = open_cube(url).index if is_cube(url) else None
-        work = lay_out(catalogue, index, area, bands)
+        work = lay_out(catalogue, index, area, bands, job.signer)
         unknown: tuple[str, ...] = ()
         if work.tasks:
             before, catalogue = catalogue, settle(catalogue, signer=job.signer)
             unknown = catalogue.warnings[len(before.warnings) :]
-            work = work if catalogue is before else lay_out(catalogue, index, area, bands)
+            work = work if catalogue is before else lay_out(catalogue, index, area, bands, job.signer)
         run = _Run(url, home, work, catalogue, job)
         for sensor in ("s2", "s1"):
             run.sensor([task for task in work.tasks if task.overpass.sensor == sensor])

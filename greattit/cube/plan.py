@@ -18,6 +18,8 @@ from greattit.tiles.scene import Catalogue, Scene
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+    from greattit.tiles.fetch import Signs
+
 Cells = frozenset[tuple[int, int]]
 
 Areas = Mapping[str, Iterable[tuple[int, int]]]
@@ -63,13 +65,19 @@ class Plan:
         return sum(len(task.overpass.scenes) for task in self.tasks)
 
 
-def lay_out(catalogue: Catalogue, index: Index | None, area: BaseGeometry | None, bands: tuple[str, ...]) -> Plan:
+def lay_out(
+    catalogue: Catalogue,
+    index: Index | None,
+    area: BaseGeometry | None,
+    bands: tuple[str, ...],
+    signer: Signs | None = None,
+) -> Plan:
     """Compare a source with what a cube has. `area` is in EPSG:4326, None for all of the source; no pixel is read.
 
     Raises `CubeError` when the cube holds other bands, or the area is not in its zone.
     """
     if index is None:
-        index = Index(crs=_zone(catalogue), title=catalogue.title, bands=bands)
+        index = Index(crs=_zone(catalogue, signer), title=catalogue.title, bands=bands)
     if index.bands != bands:
         raise CubeError(
             f"holds the bands {', '.join(index.bands)}, not {', '.join(bands)}",
@@ -98,7 +106,7 @@ def lay_out(catalogue: Catalogue, index: Index | None, area: BaseGeometry | None
     return Plan(index, name, cells, window, tuple(tasks), there, sum(map(sum, sizes)), sum(heaviest))
 
 
-def _zone(catalogue: Catalogue) -> str:
+def _zone(catalogue: Catalogue, signer: Signs | None) -> str:
     """Return the CRS that most tiles of the source have: a UTM zone."""
     from greattit.tiles.fetch import opened
 
@@ -110,7 +118,7 @@ def _zone(catalogue: Catalogue) -> str:
     for scenes in tiles.values():
         for scene in scenes[:3]:
             try:
-                with opened(next(iter(scene.assets.values()))) as source:
+                with opened(next(iter(scene.assets.values())), scene, signer=signer) as source:
                     epsg = source.crs.to_epsg()
             except SceneError as error:
                 trouble = str(error)
