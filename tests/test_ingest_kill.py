@@ -32,8 +32,11 @@ from greattit.errors import CubeBusyError
 from greattit.tiles import open_catalogue
 
 KILLS = int(os.environ.get("GREATTIT_KILLS", "8"))
-LOOKS = 10
-"""optical looks of the source: a full chunk and a begun one, so two commits; a third for the radar look"""
+LOOKS = 26
+"""optical looks of the source: three full chunks and a begun one, so four commits; a fifth for the radar look"""
+
+BANDS = made_nursery.BANDS
+OPTIONS = ("--s1", "--bands", ",".join(BANDS))
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +94,22 @@ def nursery() -> Iterator[Nursery]:
 
 def looks_of(store: Store) -> dict[str, str]:
     """Look -> sha256 of all its pixels and of what the index says of it."""
-    found = {}
-    extent = store.index.extent
-    for look in store.index.passes:
-        assert extent is not None
-        digest = hashlib.sha256(repr([p.version for p in look.products]).encode())
-        for name in ("s1/radar",) if look.sensor == "s1" else ("s2/fine", "s2/coarse"):
+    found, extent = {}, store.index.extent
+    for sensor, names in (("s2", ("s2/fine", "s2/coarse")), ("s1", ("s1/radar",))):
+        looks = store.index.of(sensor)
+        blocks = []
+        for name in names if looks and extent else ():
             step = 1 if name == "s2/fine" else 2
-            rows = slice(extent.top // step, extent.bottom // step)
-            columns = slice(extent.left // step, extent.right // step)
-            digest.update(np.ascontiguousarray(store.arrays[name][look.slot, :, rows, columns]))
-        found[f"{look.sensor} {look.when}"] = digest.hexdigest()
+            rows, columns = (
+                slice(extent.top // step, extent.bottom // step),
+                slice(extent.left // step, extent.right // step),
+            )
+            blocks.append(np.asarray(store.arrays[name][: 1 + max(look.slot for look in looks), :, rows, columns]))
+        for look in looks:
+            digest = hashlib.sha256(repr([p.version for p in look.products]).encode())
+            for block in blocks:
+                digest.update(np.ascontiguousarray(block[look.slot]))
+            found[f"{sensor} {look.when}"] = digest.hexdigest()
     return found
 
 
@@ -172,17 +180,17 @@ def wait_for(path: Path, pattern: str, process: subprocess.Popen[str]) -> None:
 def test_the_command_itself_is_killed_and_given_again(tmp_path: Path, source: Path) -> None:
     cube = tmp_path / "cube"
     for pattern in (".ingest/under way", "icechunk/chunks/*"):  # while it reads, and while it writes
-        with command("ingest", source, "--store", cube, "--s1") as process:
+        with command("ingest", source, "--store", cube, *OPTIONS) as process:
             wait_for(cube, pattern, process)
             process.kill()
         assert process.returncode == -signal.SIGKILL
-    with command("ingest", source, "--store", cube, "--s1", "--json") as process:
+    with command("ingest", source, "--store", cube, *OPTIONS, "--json") as process:
         answer, errors = process.communicate(timeout=120)
     assert process.returncode == 0 and errors == ""
     said = json.loads(answer)
     assert said["added"] + said["there"] == LOOKS + 1 and said["missing"] == []
     assert said["snapshot"] == open_cube(cube).snapshot
-    ingest(open_catalogue(source), tmp_path / "whole")
+    ingest(open_catalogue(source), tmp_path / "whole", bands=BANDS)
     assert check(open_cube(cube)).content == check(open_cube(tmp_path / "whole")).content
     assert_nothing_is_left(cube)
 
@@ -219,13 +227,13 @@ def test_a_second_ingest_is_refused_in_one_clear_line_and_a_killed_holder_holds_
         (line,) = [line for line in errors.splitlines() if line.startswith("greattit:")]
         assert "another process is ingesting into it" in line and "--wait" in line and "Traceback" not in errors
         with pytest.raises(CubeBusyError):
-            ingest(open_catalogue(source), cube, job=Job(wait_s=0.1))
-    assert ingest(open_catalogue(source), cube).added == LOOKS + 1
+            ingest(open_catalogue(source), cube, bands=BANDS, job=Job(wait_s=0.1))
+    assert ingest(open_catalogue(source), cube, bands=BANDS).added == LOOKS + 1
 
 
 def test_of_two_at_once_the_second_waits_and_finds_nothing_to_do(tmp_path: Path, source: Path) -> None:
     cube = tmp_path / "cube"
-    line = ("ingest", source, "--store", cube, "--s1", "--wait", "60", "--json")
+    line = ("ingest", source, "--store", cube, *OPTIONS, "--wait", "60", "--json")
     with command(*line) as one, command(*line) as other:
         answers = [json.loads(process.communicate(timeout=120)[0]) for process in (one, other)]
     assert sorted((said["added"], said["there"]) for said in answers) == [(0, LOOKS + 1), (LOOKS + 1, 0)]
@@ -248,7 +256,7 @@ def test_what_another_machine_committed_meanwhile_is_never_overrun(
             calls.append(task)
             with monkeypatch.context() as other:
                 other.setattr(room, "_alone", elsewhere)
-                ingest(catalogue, cube)
+                ingest(catalogue, cube, bands=BANDS)
         return plain(self, task, refused)
 
     @contextmanager
@@ -259,8 +267,8 @@ def test_what_another_machine_committed_meanwhile_is_never_overrun(
 
     monkeypatch.setattr(room._Run, "decode", decode)
     with pytest.raises(CubeBusyError):
-        ingest(catalogue, cube)
+        ingest(catalogue, cube, bands=BANDS)
     assert len(open_cube(cube).index.passes) == LOOKS + 1
-    again = ingest(catalogue, cube)
+    again = ingest(catalogue, cube, bands=BANDS)
     assert (again.added, again.there) == (0, LOOKS + 1)
-    assert len(list(open_repository(cube).ancestry(branch=BRANCH))) == 5  # the first, an empty cube, and three of looks
+    assert len(list(open_repository(cube).ancestry(branch=BRANCH))) == 7  # the first, an empty cube, and five of looks
