@@ -50,7 +50,7 @@ benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minut
 	$(BIN)/python benchmarks/clouds.py
 
 kills: setup            ## an ingest killed at 200 random moments
-	GREATTIT_KILLS=200 $(BIN)/pytest tests/test_ingest_kill.py -s
+	GREATTIT_KILLS=200 $(BIN)/pytest -s tests/test_ingest_kill.py -k killed_at
 
 wheel-check: setup      ## a wheel in an empty environment runs the demo from another folder
 	rm -rf .build/wheel && mkdir -p .build/wheel

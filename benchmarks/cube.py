@@ -1,8 +1,8 @@
 """The satellite layer against its physical limits, in one run: `python benchmarks/cube.py [--side 2048] [--dates 40]`.
 
-1. Ingest of a made county of cloud-optimised GeoTIFFs, against decoding the same bytes alone with as many threads, and
-   against odc-stac loading them into memory.
-2. One plot's season (1 ha and its margin, 40 dates x 10 bands) from the cube, against reading the same from the GeoTIFFs.
+1. Ingest of a made county of cloud-optimised GeoTIFFs, against decoding the same bytes alone with as many threads,
+   and against odc-stac loading them into memory.
+2. One plot's season (1 ha and its margin, 40 dates x 10 bands) from the cube, against reading it from the GeoTIFFs.
 3. The largest resident memory of an ingest, at three sizes of county (each in a process of its own).
 """
 

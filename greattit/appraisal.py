@@ -25,7 +25,7 @@ POLICIES = ("regions", "crops", "yields", "prices", "calendar", "credit")
 
 
 def season(source: Catalogue | Store, plot: Plot, day: date) -> Cube:
-    """Read what the walk needs to see: the window around the plot from 1 January of `day`'s year to `day`, unclouded."""
+    """Read what the walk sees: the window around the plot from 1 January of `day`'s year to `day`, unclouded."""
     from greattit import clouds
 
     return clouds.refine(_read(source, plot, day))
@@ -49,8 +49,8 @@ def appraise(
 
     `source` is an opened catalogue or store, or the cube that `season` read from it. `live_debt` [the region's
     currency] is what the plot already carries. `region` overrides the place found from the plot. `drawing` says how
-    the plot was drawn. With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises `PlotError`,
-    `TilesError` and `PolicyError` (no such region).
+    the plot was drawn. With a `clock` (such as `time.perf_counter`) the seconds of each room are noted. Raises
+    `PlotError`, `TilesError` and `PolicyError` (no such region).
     """
     if region is not None and region not in policy.load("regions").tree:
         known = ", ".join(policy.load("regions").tree)

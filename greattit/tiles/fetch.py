@@ -97,12 +97,14 @@ def opened(asset: Asset, scene: Scene | None = None, *, signer: Signs | None = N
     """
     import rasterio
     from rasterio.errors import RasterioError
+    from rasterio.session import DummySession
 
     remote = kind(asset.href) != "path"
     path, options = _address(asset, signer) if remote else (asset.href, ALWAYS)
     subject = scene.id if scene else shown(asset.href)
+    session = None if remote else DummySession()  # else it would look for keys of buckets at every file
     try:
-        with rasterio.Env(**options), rasterio.open(path, driver=driver(asset.href)) as source:
+        with rasterio.Env(session, **options), rasterio.open(path, driver=driver(asset.href)) as source:
             try:
                 check_header(source, asset, scene)
             except SceneError as error:

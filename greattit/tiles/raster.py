@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from greattit.tiles.guard import check_header
+from greattit.tiles.hrefs import driver
+from greattit.tiles.scene import Asset
+
 WHOLE_PX = 256
 """A raster of at most this many pixels a side is one block of a cloud-optimised GeoTIFF or less, so that any window
 decodes all of it; it is kept. 4,096 such rasters of uint16 take 0.5 GB at the most."""
@@ -68,19 +72,20 @@ class Raster:
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         if self.counts is not None:
             return self.counts[rows, columns]
-        with rasterio.open(self.path) as source:
+        with rasterio.open(self.path, driver=driver(self.path)) as source:
             return np.asarray(source.read(1, window=Window.from_slices(rows, columns)))
 
 
 def open_raster(path: str) -> Raster:
-    """Open a GeoTIFF; raises what rasterio raises when it is missing or broken."""
+    """Open a GeoTIFF; raises what rasterio raises when it is broken, `SceneError` when its header is not believable."""
     stat = Path(path).stat()
     return _opened(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=4096)
 def _opened(path: str, changed_ns: int, size: int) -> Raster:
-    with rasterio.open(path) as source:
+    with rasterio.open(path, driver=driver(path)) as source:
+        check_header(source, Asset(path, 1.0, 0.0, None, None))
         counts = source.read(1) if max(source.height, source.width) <= WHOLE_PX else None
         crs = source.crs.to_string() if source.crs else ""
         return Raster(path, crs, source.transform, (source.height, source.width), source.nodata, counts)

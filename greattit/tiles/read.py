@@ -16,6 +16,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.session import DummySession
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
@@ -23,6 +24,7 @@ from rasterio.warp import transform_bounds
 from greattit.errors import PlotPlaceError, SceneError, TilesError
 from greattit.tiles.assemble import assemble
 from greattit.tiles.counts import decode, encode
+from greattit.tiles.hrefs import driver
 from greattit.tiles.raster import Raster, open_raster
 from greattit.tiles.scene import Asset, Catalogue, Scene
 from greattit.tiles.settle import settle, unsettled
@@ -89,7 +91,7 @@ def read(
             subject=catalogue.root,
             remedy=f"name a day from {catalogue.first_day} to {catalogue.last_day}",
         )
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+    with rasterio.Env(DummySession(), GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         grid = _grid(catalogue, optical, geometry, margin_m)
         warnings = list(catalogue.warnings)
         seen = _seen(_read_all(optical, grid), warnings)
@@ -122,7 +124,7 @@ def _grid(catalogue: Catalogue, scenes: Iterable[Scene], geometry: BaseGeometry,
     ]
     for scene in holding:
         try:
-            with rasterio.open(scene.assets["B04"].href) as source:
+            with rasterio.open(scene.assets["B04"].href, driver=driver(scene.assets["B04"].href)) as source:
                 crs, own, extent = source.crs, source.transform, source.bounds
         except (RasterioError, OSError):
             continue
@@ -226,7 +228,7 @@ def _counts(raster: Raster, grid: _Grid, nodata: float) -> NDArray[np.float32]:
         if (counts.shape[0] * rows, counts.shape[1] * columns) == (grid.height, grid.width):
             return np.repeat(np.repeat(counts, rows, 0), columns, 1).astype(np.float32)
     with (
-        rasterio.open(raster.path) as source,
+        rasterio.open(raster.path, driver=driver(raster.path)) as source,
         WarpedVRT(
             source,
             crs=grid.crs,
