@@ -43,7 +43,12 @@ def ingest(
     area: Annotated[Path | None, typer.Option(help="File with the area's polygons (GeoJSON, GeoPackage, ...).")] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")] = None,
-    bands: Annotated[str, typer.Option(help="Optical bands, e.g. B02,B03,B04,B08; default: all ten.")] = "",
+    bands: Annotated[
+        str,
+        typer.Option(
+            help="Optical bands, e.g. B02,B03,B04,B08; default: those of the cube, or all that the source has."
+        ),
+    ] = "",
     radar: Annotated[bool, typer.Option("--s1", help="Sentinel-1 (VV, VH) too.")] = False,
     pattern: Annotated[
         str | None, typer.Option(help='Names of a folder\'s GeoTIFFs, e.g. "{date:%Y%m%d}_{band}.tif".')
@@ -86,13 +91,13 @@ def ingest(
             raise typer.Exit(INCOMPLETE)
 
 
-def _bands(text: str) -> tuple[str, ...]:
+def _bands(text: str) -> tuple[str, ...] | None:
     from greattit.types import BANDS
 
     asked = {part.strip().upper().replace("B8A", "B8A") for part in text.split(",") if part.strip()}
     if unknown := asked - set(BANDS):
         raise typer.BadParameter(f"no such band: {', '.join(sorted(unknown))}; known: {', '.join(BANDS)}")
-    return tuple(band for band in BANDS if band in asked) or BANDS
+    return tuple(band for band in BANDS if band in asked) or None
 
 
 def _area(bbox: str | None, file: Path | None) -> BaseGeometry | None:
@@ -170,7 +175,7 @@ def _run(
     catalogue: Catalogue,
     url: str,
     where: BaseGeometry | None,
-    bands: tuple[str, ...],
+    bands: tuple[str, ...] | None,
     job: Job,
     work: Plan,
     *,

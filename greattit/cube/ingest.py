@@ -21,7 +21,6 @@ from greattit.cube.store import BRANCH, REPOSITORY, create_cube, first_line, is_
 from greattit.errors import CubeBusyError, SceneError
 from greattit.tiles.scene import Catalogue
 from greattit.tiles.settle import settle
-from greattit.types import BANDS
 
 if TYPE_CHECKING:
     import icechunk
@@ -79,7 +78,7 @@ def plan(
     url: str | Path,
     *,
     area: BaseGeometry | None = None,
-    bands: tuple[str, ...] = BANDS,
+    bands: tuple[str, ...] | None = None,
     signer: Signs | None = None,
 ) -> Plan:
     """Say what `ingest` would do; nothing is written."""
@@ -91,10 +90,12 @@ def ingest(
     url: str | Path,
     *,
     area: BaseGeometry | None = None,
-    bands: tuple[str, ...] = BANDS,
+    bands: tuple[str, ...] | None = None,
     job: Job | None = None,
 ) -> Ingested:
     """Bring the cube at `url` up to date with a source, within `area` (EPSG:4326; None: all of it).
+
+    `bands` are the optical ones; None: those of the cube, or for a new cube all that the source has.
 
     A look is committed whole or not at all; run again, what is there is skipped and what was decoded is not decoded
     again. Raises `CubeBusyError` when another process writes to the cube, `CubeError` when it cannot be written.

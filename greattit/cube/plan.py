@@ -14,6 +14,7 @@ from greattit.cube.passes import OVERPASS, Overpass, overpasses, renews, version
 from greattit.cube.store import FINE
 from greattit.errors import CubeError, SceneError
 from greattit.tiles.scene import Catalogue, Scene
+from greattit.types import BANDS
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -69,13 +70,14 @@ def lay_out(
     catalogue: Catalogue,
     index: Index | None,
     area: BaseGeometry | None,
-    bands: tuple[str, ...],
+    bands: tuple[str, ...] | None,
     signer: Signs | None = None,
 ) -> Plan:
     """Compare a source with what a cube has. `area` is in EPSG:4326, None for all of the source; no pixel is read.
 
     Raises `CubeError` when the cube holds other bands, or the area is not in its zone.
     """
+    bands = _held(catalogue, index, bands)
     if index is None:
         index = Index(crs=_zone(catalogue, signer), title=catalogue.title, bands=bands)
     if index.bands != bands:
@@ -104,6 +106,21 @@ def lay_out(
     sizes = [[_bytes(s, window, index.crs) for s in t.overpass.scenes] for t in tasks]
     heaviest = sorted((sum(size) for size in sizes), reverse=True)[:8]
     return Plan(index, name, cells, window, tuple(tasks), there, sum(map(sum, sizes)), sum(heaviest))
+
+
+def _held(catalogue: Catalogue, index: Index | None, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the optical bands to be read; raise `CubeError` when some that were asked for are nowhere in the source."""
+    scenes = [scene for scene in catalogue.scenes if scene.sensor == "s2"]
+    offered = {name for scene in scenes for name in scene.assets}
+    wanted = asked or (index.bands if index else tuple(b for b in BANDS if b in offered or not scenes))
+    lacking = [band for band in wanted if band not in offered]
+    if scenes and lacking:
+        raise CubeError(
+            f"no scene has {', '.join(lacking)}",
+            subject=catalogue.root,
+            remedy="ask for " + ",".join(b for b in BANDS if b in offered) + " with --bands, in a cube of its own",
+        )
+    return wanted
 
 
 def _zone(catalogue: Catalogue, signer: Signs | None) -> str:
