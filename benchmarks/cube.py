@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -107,6 +107,7 @@ def odc_stac(folder: Path, side: int) -> float:
     import pystac
     from odc.geo.geobox import GeoBox
 
+    warnings.simplefilter("ignore")
     items = [pystac.Item.from_file(str(file)) for file in sorted(folder.glob("S2_*/*.json"))]
     grid = GeoBox((side, side), Affine(10, 0, WEST, 0, -10, NORTH), CRS)
     kinds = {"*": {"data_type": "uint16", "nodata": 0}, "scl": {"data_type": "uint8", "nodata": 0}}
@@ -149,6 +150,12 @@ def plot_seasons(folder: Path, store: Path, side: int, rounds: int = 40) -> dict
     }
 
 
+def largest_mb() -> float:
+    """Return the largest resident memory of this process [MB]; `ru_maxrss` would count the parent's before exec."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
+
+
 def memory(work: Path, side: int) -> float:
     """Return the largest resident memory of an ingest of 3 dates, in a process of its own [MB]."""
     folder = county(work / f"m{side}", side, 3)
@@ -166,7 +173,7 @@ def main() -> None:
     options = asked.parse_args()
     if options.child:
         ingest_all(Path(options.child[0]), Path(options.child[1]))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+        print(largest_mb())
         return
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from greattit.cube.index import Pass
 from greattit.cube.lattice import SLOTS, Window, cell_window
-from greattit.cube.store import Store, first_line
+from greattit.cube.store import Store, finish_reads, first_line
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ def check(store: Store, progress: Callable[[int, int], None] = lambda done, tota
     seen = dict.fromkeys(digests, False)
     work = list(_chunks(store, passes))
     for done, (sensor, cell, group) in enumerate(work, 1):
+        known = len(problems)
         for block in _blocks(store, sensor, cell, group, problems):
             for p in group:
                 part = np.ascontiguousarray(block[p.slot % SLOTS])
                 digests[sensor, p.slot].update(part)
                 seen[sensor, p.slot] |= bool(np.isfinite(part).any() if sensor == "s1" else part.any())
+        if len(problems) > known:  # what cannot be read may hold pixels
+            seen |= {(p.sensor, p.slot): True for p in group}
         progress(done, len(work))
     problems.extend(
         f"the {p.sensor} look of {p.when:%Y-%m-%d} (slot {p.slot}) holds no pixel of the {p.seen_ha:,.0f} ha it saw"
@@ -85,6 +88,7 @@ def _blocks(
         try:
             yield np.asarray(store.arrays[name][first : first + SLOTS, :, rows, columns])
         except (icechunk.IcechunkError, ValueError, RuntimeError, OSError) as error:
+            finish_reads()
             days = f"{min(p.when for p in group):%Y-%m-%d} to {max(p.when for p in group):%Y-%m-%d}"
             problems.append(
                 f"a chunk of {name} (cell {cell[0]}, {cell[1]}; looks {days}) is damaged: {first_line(error)}"

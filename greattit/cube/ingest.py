@@ -18,7 +18,7 @@ from greattit.cube.passes import version
 from greattit.cube.plan import Plan, Task, lay_out
 from greattit.cube.spool import Planes, drop, spool
 from greattit.cube.store import BRANCH, REPOSITORY, create_cube, first_line, is_cube, open_cube, open_repository
-from greattit.errors import CubeBusyError, SceneError
+from greattit.errors import CubeBusyError, CubeError, SceneError
 from greattit.tiles.scene import Catalogue
 from greattit.tiles.settle import settle
 
@@ -269,6 +269,24 @@ class _Run:
         self.save(session, "looks judged against the stack")
 
 
+def check_place(url: str | Path) -> None:
+    """Raise `CubeError` when no cube can lie at `url`; only local folders are looked at, and nothing is written."""
+    text, remedy = str(url).strip(), "name a new folder, a cube, or s3://BUCKET/PREFIX"
+    if not text or text.startswith("s3://"):
+        if not text.removeprefix("s3://").strip("/"):
+            raise CubeError("the cube needs a place", subject=text, remedy=remedy)
+        return
+    if "://" in text:
+        raise CubeError("is no place for a cube", subject=text, remedy=remedy)
+    folder = Path(url)
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        where = "is a file, not a folder" if there == folder else f"{there} is a file, not a folder"
+        raise CubeError(where, subject=text, remedy=remedy)
+    if there == folder and any(folder.iterdir()) and not is_cube(folder) and not (folder / ".ingest").is_dir():
+        raise CubeError("is a folder of other things", subject=text, remedy=remedy)
+
+
 def _busy(url: str | Path) -> CubeBusyError:
     return CubeBusyError(
         "another process is ingesting into it",
@@ -281,8 +299,6 @@ def _busy(url: str | Path) -> CubeBusyError:
 def _writing(url: str | Path) -> Iterator[None]:
     """Say it as `CubeError` when the cube cannot be written: damaged, or the disk full."""
     import icechunk
-
-    from greattit.errors import CubeError
 
     try:
         yield
@@ -302,15 +318,11 @@ def _alone(url: str | Path, wait_s: float) -> Iterator[Path]:
 
     import filelock
 
-    from greattit.errors import CubeError
-
+    check_place(url)
     if str(url).startswith("s3://"):
         home = Path(tempfile.gettempdir()) / f"greattit-{hashlib.sha256(str(url).encode()).hexdigest()[:16]}"
     else:
-        folder = Path(url)
-        if folder.is_dir() and any(folder.iterdir()) and not is_cube(folder) and not (folder / ".ingest").is_dir():
-            raise CubeError("is a folder of other things", subject=str(url), remedy="name a new folder, or a cube")
-        home = folder / ".ingest"
+        home = Path(url) / ".ingest"
     home.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "lock")
     try:

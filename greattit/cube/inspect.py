@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 GROUP = 60
 """Looks that are compared at once, neighbours in time: a season or two."""
 
-PLACE_PX = 256
-"""Side of the places that are compared [10 m pixels]."""
+PLACE_PX = 128
+"""Side of the places that are compared [10 m pixels]: 64 told shifts of 20 m in the real stack (see `coregister`)."""
 
-FEW_CELLS = 64
+FEW_CELLS = 400
 """An area of no more cells is compared at one place, a larger one at three."""
+
+SKETCH_PX = 160
+"""Longest side of the thinned product that is examined, about [px of the coarser bands]."""
 
 HAZY_BLUE = 0.25
 """Reflectance of blue from which a pixel takes no part, whatever its class."""
@@ -45,7 +48,7 @@ def examine(planes: Planes) -> tuple[Planes, str]:
     values = {name: _reflectance(planes, name) for name in bands}
     if not any(np.isfinite(band).any() for band in values.values()):
         return planes, ""
-    found = look_at(values, planes.sketch("scl") if "scl" in planes.planes else None)
+    found = look_at(values, planes.sketch("scl", SKETCH_PX) if "scl" in planes.planes else None)
     severe = [finding.text for finding in found if finding.severe]
     notes = tuple(finding.text for finding in found if not finding.severe)
     return replace(planes, scene=replace(planes.scene, notes=(*planes.scene.notes, *notes))), "; ".join(severe)
@@ -54,7 +57,7 @@ def examine(planes: Planes) -> tuple[Planes, str]:
 def _reflectance(planes: Planes, name: str) -> NDArray[np.float32]:
     asset, said = planes.scene.assets[name], planes.planes[name]["nodata"]
     nodata = float("nan") if said is None else float(said)
-    return decode(encode(planes.sketch(name), asset.scale, asset.offset or 0.0, nodata))
+    return decode(encode(planes.sketch(name, SKETCH_PX), asset.scale, asset.offset or 0.0, nodata))
 
 
 def judge(store: Store) -> tuple[Pass, ...]:
@@ -93,14 +96,15 @@ def _places(store: Store) -> list[Window]:
 
     centre = min(cells, key=lambda cell: (distance(cell), cell))
     chosen = [centre] if len(cells) <= FEW_CELLS else [centre, cells[len(cells) // 6], cells[-len(cells) // 6]]
-    around = []
-    for cell in chosen:
-        window = cell_window(cell)
-        wide = Window(window.top, window.left, window.top + PLACE_PX, window.left + PLACE_PX)
-        back = Window(wide.top - PLACE_PX // 2, wide.left - PLACE_PX // 2, wide.bottom, wide.right)
-        part = back.meet(extent)
-        around += [part] if part else []
-    return around
+    parts = [cell_window(cell).meet(extent) for cell in chosen]
+    return [_grown(part, extent) for part in parts if part]
+
+
+def _grown(part: Window, extent: Window) -> Window:
+    """Widen a window to `PLACE_PX` a side, as far as the extent allows."""
+    top = max(extent.top, min(part.top, extent.bottom - PLACE_PX))
+    left = max(extent.left, min(part.left, extent.right - PLACE_PX))
+    return Window(top, left, min(top + PLACE_PX, extent.bottom), min(left + PLACE_PX, extent.right))
 
 
 def _compare(store: Store, looks: Sequence[Pass], window: Window) -> dict[int, list[Finding]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ NATURAL = ("B04", "B03", "B02")
 def picture(store: Store, day: date, out: Path, *, bands: Sequence[str] = NATURAL) -> Path:
     """Draw the look of `day` as a PNG: three bands as red, green and blue, or one as grey; not seen is hatched.
 
-    Bands are stretched from the 2nd to the 98th percentile of what is clear. Raises `CubeError` when there is no look
+    The bands are stretched together, from the 2nd to the 98th percentile of what is clear, so that colours stay as
+    they are to each other. Raises `CubeError` when there is no look
     of that day (it names the nearest) or no such band.
     """
     held = (*store.index.bands, *SAR)
@@ -81,7 +82,7 @@ def _draw(
 
     known: NDArray[np.bool_] = np.asarray(np.isfinite(layers).all(0))
     bright = known & clear if (known & clear).sum() > 100 else known
-    image = np.stack([_stretch(layer, bright) for layer in layers], -1)
+    image = np.moveaxis(_stretch(layers, bright), 0, -1)
     alpha = known[..., None].astype(np.float32)
     shown = np.concatenate([np.repeat(image, 3, -1) if len(bands) == 1 else image, alpha], -1)
     assert store.index.extent is not None
@@ -100,18 +101,22 @@ def _draw(
     tail = f"{look.seen_ha:,.0f} ha seen" + (
         "" if look.sensor == "s1" else f", clear by its own classes {look.clear:.0%}"
     )
-    axes.set_title(
-        f"{simulated}{look.when:%Y-%m-%d %H:%M} UTC  {look.platform}  {', '.join(bands)}\n{tail}", fontsize=10
-    )
+    axes.set_title(f"{simulated}{_moment(look.when)}  {look.platform}  {', '.join(bands)}\n{tail}", fontsize=10)
     figure.text(0.99, 0.005, f"{store.attribution}  snapshot {store.snapshot}", ha="right", fontsize=6, color="#666666")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     return out
 
 
-def _stretch(layer: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _moment(when: datetime) -> str:
+    """Write day and time; midnight to the second is a time that is not known, and left out."""
+    return f"{when:%Y-%m-%d}" if when.time() == time() else f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def _stretch(layers: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Stretch (band, y, x) to 0-1 between percentiles of all bands where `known` (y, x)."""
     if not known.any():
-        return np.zeros(layer.shape, np.float32)
-    low, high = np.percentile(layer[known], (2, 98))
+        return np.zeros(layers.shape, np.float32)
+    low, high = np.percentile(layers[:, known], (2, 98))
     span = max(float(high - low), 1e-6)
-    return np.asarray(np.clip((np.nan_to_num(layer) - low) / span, 0, 1) ** 0.8, np.float32)
+    return np.asarray(np.clip((np.nan_to_num(layers) - low) / span, 0, 1) ** 0.8, np.float32)

@@ -109,7 +109,7 @@ def lay_out(
 
 
 def _held(catalogue: Catalogue, index: Index | None, asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the optical bands to be read; raise `CubeError` when some that were asked for are nowhere in the source."""
+    """Return the optical bands to be read; raise `CubeError` when the source lacks some that were asked for."""
     scenes = [scene for scene in catalogue.scenes if scene.sensor == "s2"]
     offered = {name for scene in scenes for name in scene.assets}
     wanted = asked or (index.bands if index else tuple(b for b in BANDS if b in offered or not scenes))

@@ -1,15 +1,19 @@
-"""What a cube holds, as plain values and as text: `info`, `scenes`."""
+"""What a cube holds, as plain values and as text: `info`, `scenes`; and what a check of it found."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from greattit.cube.check import Checked
 from greattit.cube.index import Pass
 from greattit.cube.store import REPOSITORY, Store, open_cube, snapshots
 
 SHOWN = 5
 """Snapshots shown in the text."""
+
+LISTED = 10
+"""Problems listed in the text of a check."""
 
 
 def info(url: str, as_of: str | None = None) -> dict[str, Any]:
@@ -120,3 +124,15 @@ def scenes_text(rows: list[dict[str, Any]]) -> str:
         if row["refused"]:
             lines.append(f"            REFUSED: {row['refused']}")
     return "\n".join(lines)
+
+
+def check_text(found: Checked) -> str:
+    """Write what a check found for a terminal: the first problems and what to do about them, or that all is whole."""
+    lines = [f"{found.looks} looks in {found.cells} cells read; content {found.content}"]
+    if not found.problems:
+        return "\n".join([*lines, "whole"])
+    lines += [f"  {problem}" for problem in found.problems[:LISTED]]
+    if len(found.problems) > LISTED:
+        lines.append(f"  ... {len(found.problems) - LISTED} more with --json")
+    many = "1 problem" if len(found.problems) == 1 else f"{len(found.problems)} problems"
+    return "\n".join([*lines, f"{many}: ingest into a new folder, or restore a copy"])

@@ -14,6 +14,7 @@ season is a few chunks. Every chunk carries a CRC32C. One commit adds whole look
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -213,10 +214,37 @@ def _remedy(url: str | Path) -> str:
     return "name the folder of a cube, or make one with `greattit ingest`"
 
 
+RAW_BYTES = re.compile(r"""\s*\w+:\s+b(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\.?""")
+"""A word and the bytes it names, as zarr writes stored and computed checksums: of no use to a reader."""
+
+
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text that says anything."""
+    """Return the first line of an error's text that says anything, without raw bytes."""
     lines = [line.strip(" |*-x\u251c\u2500\u25b6\u2570\u2502") for line in str(error).splitlines()]
-    return next((line for line in lines if line), type(error).__name__)
+    text = next((line for line in lines if line), type(error).__name__)
+    return RAW_BYTES.sub("", text).rstrip(" .") or type(error).__name__
+
+
+READS_S = 30.0
+"""Longest wait for reads that an error left in flight [s]."""
+
+
+def finish_reads() -> None:
+    """Wait until zarr's loop has no read in flight.
+
+    zarr gives up a read of many chunks at the first damaged one and leaves the others running; Icechunk's threads
+    then panic when they come back to an interpreter that has ended.
+    """
+    import asyncio
+
+    from zarr.core.sync import sync
+
+    async def rest() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=READS_S)
+
+    sync(rest())
 
 
 def _storage(url: str | Path) -> icechunk.Storage:

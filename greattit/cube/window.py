@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from greattit.cube.index import Pass
 from greattit.cube.lattice import Window, around
-from greattit.cube.store import COARSE, FINE, RADAR, first_line
+from greattit.cube.store import COARSE, FINE, RADAR, finish_reads, first_line
 from greattit.errors import CubeError, PlotPlaceError, TilesError
 from greattit.tiles.assemble import assemble
 from greattit.tiles.counts import decode
@@ -105,6 +105,7 @@ def _take(store: Store, name: str, passes: Sequence[Pass], window: Window, step:
     try:
         block = np.asarray(array[low : max(slots) + 1, :, rows, columns])
     except (icechunk.IcechunkError, ValueError, RuntimeError, OSError) as error:
+        finish_reads()
         raise CubeError(
             f"a chunk of {name} is damaged ({first_line(error)})",
             subject=store.url,

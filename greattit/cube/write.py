@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 SQUARE_HA = 0.04
 """A square of 20 m [ha]."""
 
+
+WRITERS = 2
+"""Rows of cells that are merged and packed at the same time."""
 
 CLEAR = np.isin(np.arange(65536), CLEAR_CLASSES)
 """Class -> whether it shows the ground."""
@@ -57,12 +61,23 @@ def write_looks(root: zarr.Group, looks: Sequence[Look]) -> list[tuple[float, fl
         {"array.write_empty_chunks": True}
     ):  # to compare each chunk with "empty" costs as much as to pack it
         arrays = {name: root[name] for name in ("s1/radar", "s2/fine", "s2/coarse")}
-    for row, together in sorted(_by_row(looks).items()):
-        for cells, numbers in together.items():
-            for run in cells:
-                for span in _spans(looks, numbers):
-                    gains[span] += _write(arrays, [looks[n] for n in span], window_of(row, run))
+    rows = sorted(_by_row(looks).items())
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for part in pool.map(lambda item: _write_row(arrays, looks, *item), rows):
+            gains += part
     return [(float(seen) * SQUARE_HA, float(clear) * SQUARE_HA) for seen, clear in gains]
+
+
+def _write_row(
+    arrays: Arrays, looks: Sequence[Look], row: int, together: Mapping[tuple[tuple[int, int], ...], Sequence[int]]
+) -> NDArray[np.float64]:
+    """Write one row of cells; two spans that share a chunk are written one after the other."""
+    gains = np.zeros((len(looks), 2))
+    for cells, numbers in together.items():
+        for run in cells:
+            for span in _spans(looks, numbers):
+                gains[span] += _write(arrays, [looks[n] for n in span], window_of(row, run))
+    return gains
 
 
 def _write(arrays: Arrays, looks: Sequence[Look], window: Window) -> NDArray[np.float64]:
