@@ -53,7 +53,7 @@ def reference() -> str:
         ([*DEMO, "--day", "2023-08-20", "--region", "atlantis"], "atlantis"),
         ([*DEMO, "--day", "2023-08-20", "--out", "README.md"], "README.md"),
         (["evaluate", "crops", "nowhere"], "nowhere"),
-        (["ingest", "nowhere", "--store", "x"], "--from"),
+        (["ingest", "nowhere", "--store", "x"], "no such folder"),
         (["ingest", "data/sample_tiles", "--store", "x", "--bbox", "1,2,3"], "west,south,east,north"),
         (["ingest", "data/sample_tiles", "--store", "x", "--bands", "B99"], "B99"),
         (["ingest", "data/sample_tiles", "--store", "x", "--area", "README.md"], "README.md"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands.shared import AsOf, Json, Refuse, Tiles, address, day_of, size
+from greattit.commands.asked import area_of, bands_of, picture_file, span_of, span_of_source
+from greattit.commands.shared import STOPPED, AsOf, Json, Refuse, Tiles, address, size
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -25,8 +28,12 @@ Cube = Annotated[Path, typer.Argument(help="Folder of a cube, or s3://BUCKET/PRE
 INCOMPLETE = 3
 """Exit code of an ingest that could not have everything: the same command tries the rest again."""
 
-EARLIEST, LATEST = date(2014, 1, 1), date(2100, 1, 1)
-"""Days asked of a folder when none are given."""
+
+class Level(StrEnum):
+    """Levels of optical products."""
+
+    L2A = "L2A"
+    L1C = "L1C"
 
 
 def ingest(
@@ -38,7 +45,9 @@ def ingest(
             show_default=False,
         ),
     ],
-    store: Annotated[Path, typer.Option(help="The cube: a folder, or s3://BUCKET/PREFIX. Made when it is not there.")],
+    store: Annotated[
+        str, typer.Option(metavar="PATH", help="The cube: a folder, or s3://BUCKET/PREFIX. Made when it is not there.")
+    ],
     bbox: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="Area in degrees.")] = None,
     area: Annotated[Path | None, typer.Option(help="File with the area's polygons (GeoJSON, GeoPackage, ...).")] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
@@ -53,6 +62,17 @@ def ingest(
     pattern: Annotated[
         str | None, typer.Option(help='Names of a folder\'s GeoTIFFs, e.g. "{date:%Y%m%d}_{band}.tif".')
     ] = None,
+    band_order: Annotated[
+        str,
+        typer.Option(metavar="B02,B03,...", help="Order of the bands inside GeoTIFFs that hold several."),
+    ] = "",
+    level: Annotated[
+        Level | None,
+        typer.Option(help="Level of the optical products; default: L2A where there is any."),
+    ] = None,
+    sources: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="List of named sources of your own, as greattit's sources.yaml.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and write nothing.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another ingest of the same cube.")] = 0.0,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Bands fetched at the same time.")] = 4,
@@ -63,98 +83,61 @@ def ingest(
     A look is in the cube whole or not at all; an interrupted run is taken up where it was by the same command. Exit
     code 3 says that some products could not be had, and names them.
     """
-    from greattit.cube.ingest import Job, plan
+    from greattit.cube.ingest import Job, check_place, plan
 
     with Refuse():
-        wanted = _bands(bands)
-        where = _area(bbox, area)
-        span = _span(source, first, last)
+        wanted = bands_of(bands)
+        where = area_of(bbox, area)
+        span = span_of_source(source, sources, first, last)
+        url = address(store)
+        check_place(url)
         from greattit.tiles import Options, open_source
         from greattit.tiles.signing import Signer
 
-        options = Options(pattern=pattern)
+        order = tuple(part.strip() for part in band_order.split(",") if part.strip())
+        options = Options(pattern=pattern, level=level and level.value, bands=order, sources=sources)
         sensors = ("s2", "s1") if radar else ("s2",)
         catalogue = open_source(source, area=where, since=span[0], until=span[1], sensors=sensors, options=options)
-        url = address(store)
         signer = Signer(lambda: datetime.now(UTC))
         work = plan(catalogue, url, area=where, bands=wanted, signer=signer)
         if not as_json:
-            _print_plan(catalogue, work, url)
+            _print_plan(catalogue, work, where, dry_run=dry_run)
         if dry_run:
             if as_json:
                 typer.echo(json.dumps(_plan_json(catalogue, work)))
             return
         job = Job(workers=workers, wait_s=wait, now=datetime.now(UTC), signer=signer)
-        done = _run(catalogue, url, where, wanted, job, work, quiet=as_json)
-        _print_done(done, url, as_json)
+        done = _run(catalogue, url, where, wanted, job, work, quiet=as_json or not work.tasks)
+        if as_json:
+            typer.echo(json.dumps({**asdict(done), "warnings": list(catalogue.warnings)}))
+        else:
+            _print_done(done, url, len(catalogue.warnings))
         if done.missing:
             raise typer.Exit(INCOMPLETE)
 
 
-def _bands(text: str) -> tuple[str, ...] | None:
-    from greattit.types import BANDS
-
-    asked = {part.strip().upper().replace("B8A", "B8A") for part in text.split(",") if part.strip()}
-    if unknown := asked - set(BANDS):
-        raise typer.BadParameter(f"no such band: {', '.join(sorted(unknown))}; known: {', '.join(BANDS)}")
-    return tuple(band for band in BANDS if band in asked) or None
-
-
-def _area(bbox: str | None, file: Path | None) -> BaseGeometry | None:
-    from shapely.geometry import box
-
-    if bbox and file:
-        raise typer.BadParameter("give --bbox or --area, not both")
-    if bbox:
-        try:
-            west, south, east, north = (float(part) for part in bbox.split(","))
-        except ValueError as error:
-            raise typer.BadParameter(f"{bbox!r} is no box; write west,south,east,north in degrees") from error
-        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-            raise typer.BadParameter(f"{bbox!r} is no box on the earth; write west,south,east,north in degrees")
-        return box(west, south, east, north)
-    return _polygons(file) if file else None
-
-
-def _polygons(file: Path) -> BaseGeometry:
-    import geopandas
-
-    from greattit.errors import PlotFileError
-
-    if not file.is_file():
-        raise PlotFileError("there is no such file", subject=str(file), remedy="check the path of --area")
-    try:
-        frame = geopandas.read_parquet(file) if file.suffix.endswith("parquet") else geopandas.read_file(file)
-        frame = frame.set_crs("EPSG:4326") if frame.crs is None else frame.to_crs("EPSG:4326")
-        shape: BaseGeometry = frame.geometry.make_valid().union_all()
-    except Exception as error:  # whatever the driver raises, the file is at fault
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise PlotFileError(
-            f"cannot be read as an area: {reason}", subject=str(file), remedy="give polygons"
-        ) from error
-    if shape.is_empty or shape.area == 0:
-        raise PlotFileError("holds no polygon", subject=str(file), remedy="give the area as polygons")
-    return shape
-
-
-def _span(source: str, first: datetime | None, last: datetime | None) -> tuple[date, date]:
-    folder = Path(source).exists()
-    if not folder and (first is None or last is None):
-        raise typer.BadParameter("a source on the web needs --from and --to")
-    return day_of(first, EARLIEST), day_of(last, LATEST)
-
-
-def _print_plan(catalogue: Catalogue, work: Plan, url: str) -> None:
-    from greattit.cube.lattice import CELL_PX
-
+def _print_plan(catalogue: Catalogue, work: Plan, where: BaseGeometry | None, *, dry_run: bool) -> None:
     for warning in catalogue.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=True)
-    km2 = len(work.cells) * (CELL_PX / 100) ** 2
+    if not work.tasks:
+        if dry_run:
+            typer.echo(f"nothing new: {work.there} looks are there")
+        return
+    area = "the area" if where is not None else "the source"
     typer.echo(
         f"{catalogue.title}: {len(work.tasks)} looks of {work.products} products to read, {work.there} there\n"
-        f"{work.index.crs}, {km2:,.0f} km2 in cells of 1.28 km; about {size(work.read_bytes)} to decode, "
-        f"up to {size(work.spool_bytes)} of temporary files, about {size(work.read_bytes / 1.6)} in the cube"
+        f"{work.index.crs}, {area} of {_km2(catalogue, where):,.1f} km2 in {len(work.cells):,} cells of 1.28 km; "
+        f"about {size(work.read_bytes)} to decode, up to {size(work.spool_bytes)} of temporary files, "
+        f"about {size(work.read_bytes / 1.6)} in the cube"
     )
+
+
+def _km2(catalogue: Catalogue, where: BaseGeometry | None) -> float:
+    from pyproj import Geod
+    from shapely.geometry import box
+
+    shape = box(*catalogue.bounds) if where is None else where
+    return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(shape)[0])) / 1e6
 
 
 def _plan_json(catalogue: Catalogue, work: Plan) -> dict[str, Any]:
@@ -182,36 +165,49 @@ def _run(
     quiet: bool,
 ) -> Ingested:
     """Ingest under a progress bar (on stderr, so that --json stays clean)."""
-    from dataclasses import replace
-
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from greattit.cube.ingest import ingest as bring
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("reading", total=work.read_bytes)
+    shown = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+    task = shown.add_task("reading", total=work.read_bytes)
 
-        def progress(done: int, what: str) -> None:
-            bar.update(task, advance=done, description=what)
+    def progress(done: int, what: str) -> None:
+        shown.update(task, advance=done, description=what)
 
-        return bring(catalogue, url, area=where, bands=bands, job=replace(job, progress=progress))
+    try:
+        with shown:
+            done = bring(catalogue, url, area=where, bands=bands, job=replace(job, progress=progress))
+            read = max(shown.tasks[0].completed, 1)
+            shown.update(task, completed=read, total=read, description="done")
+    except KeyboardInterrupt as error:
+        typer.secho(_stopped(url), fg="yellow", err=True)
+        raise typer.Exit(STOPPED) from error
+    return done
 
 
-def _print_done(done: Ingested, url: str, as_json: bool) -> None:
-    if as_json:
-        from dataclasses import asdict
+def _stopped(url: str) -> str:
+    from greattit.cube.store import is_cube, open_cube
 
-        typer.echo(json.dumps(asdict(done)))
-        return
-    typer.echo(
-        f"{done.added} looks added or renewed, {done.there} were there; snapshot {done.snapshot or 'none'} of {url}"
-    )
+    looks = len(open_cube(url).index.passes) if is_cube(url) else 0
+    return f"stopped; {looks} looks are in {url}; run the same command again"
+
+
+def _print_done(done: Ingested, url: str, warnings: int) -> None:
     for text in done.refused:
         typer.secho(f"left out: {text}", fg="yellow", err=True)
     for text in done.missing:
         typer.secho(f"missing: {text}", fg="red", err=True)
+    what = f"{done.added} looks added or renewed, {done.there} were there"
+    if not (done.added or done.missing):
+        what = f"nothing new: {done.there} looks are there"
+    typer.echo(f"{what}; snapshot {done.snapshot or 'none'} of {url}")
+    parts = [f"{len(done.refused)} products or looks were left out"] if done.refused else []
+    parts += [f"{warnings} warnings about the source"] if warnings else []
+    if parts:
+        typer.secho(f"{' and '.join(parts)}, see above", fg="yellow", err=True)
     if done.missing:
         typer.secho(f"{len(done.missing)} products are missing; the same command tries them again", fg="red", err=True)
 
@@ -241,8 +237,6 @@ def scenes(cube: Cube, as_of: AsOf = None, as_json: Json = False) -> None:
 def check(cube: Cube, as_of: AsOf = None, as_json: Json = False) -> None:
     """Read every chunk of a cube and compare it with the index; exit code 1 when something is damaged."""
     with Refuse():
-        from dataclasses import asdict
-
         from rich.console import Console
         from rich.progress import Progress
 
@@ -269,17 +263,24 @@ def picture(
     cube: Cube,
     day: Annotated[datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the look.")],
     bands: Annotated[str, typer.Option(help="Three bands as red, green, blue, or one as grey.")] = "B04,B03,B02",
-    out: Annotated[Path | None, typer.Option(help="PNG to write; default: DAY_BANDS.png here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG to write, or a folder for it; default: DAY_BANDS.png here.")
+    ] = None,
     as_of: AsOf = None,
 ) -> None:
     """Draw one look of a cube."""
     with Refuse():
         from greattit.cube.picture import picture as draw
         from greattit.cube.store import open_cube
+        from greattit.errors import CubeError
+        from greattit.types import SAR
 
         names = [part.strip().upper() for part in bands.split(",") if part.strip()]
-        target = out or Path(f"{day:%Y-%m-%d}_{'-'.join(names)}.png")
-        typer.echo(f"wrote {draw(open_cube(address(cube), as_of=as_of), day.date(), target, bands=names)}")
+        store = open_cube(address(cube), as_of=as_of)
+        if set(names) & set(SAR) and not store.index.of("s1"):
+            raise CubeError("holds no Sentinel-1", subject=store.url, remedy="ingest it with `greattit ingest --s1`")
+        target = picture_file(out, day.date(), names)
+        typer.echo(f"wrote {draw(store, day.date(), target, bands=names)}")
 
 
 def series(
@@ -300,7 +301,7 @@ def series(
 
         stack = open_stack(address(tiles), as_of=as_of)
         one = plots.load(plot, near=stack.bounds)[0]
-        span = day_of(first, stack.first_day), day_of(last, stack.last_day)
+        span = span_of(first, last, (stack.first_day, stack.last_day))
         cube = clouds.refine(read_window(stack, one.geometry, since=span[0], until=span[1]))
         found = filled.fill(looks.gather(plots.cut(one, cube), cube), step_days=step)
         typer.echo(course.course_lines(found))

@@ -23,9 +23,12 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
+STOPPED = 130
+"""Exit code of a command that Ctrl-C ended."""
+
 
 class Refuse:
-    """Turns the errors of greattit into one clear line and exit code 2."""
+    """Turns the errors of greattit into one clear line and exit code 2, and Ctrl-C into one line and 130."""
 
     def __enter__(self) -> None:
         return None
@@ -33,6 +36,9 @@ class Refuse:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         from greattit.errors import GreatTitError
 
+        if isinstance(error, KeyboardInterrupt):
+            typer.secho("greattit: stopped", err=True, fg=typer.colors.YELLOW)
+            raise typer.Exit(STOPPED) from error
         if isinstance(error, OSError) and error.filename:
             error = GreatTitError(str(error.strerror), subject=str(error.filename), remedy="name another place")
         if isinstance(error, GreatTitError):
@@ -45,7 +51,7 @@ def day_of(moment: datetime | None, otherwise: date) -> date:
     return moment.date() if moment else otherwise
 
 
-def address(path: Path) -> str:
+def address(path: Path | str) -> str:
     """Give back the URL that a path argument has folded ("s3:/bucket" of "s3://bucket")."""
     text = str(path)
     for scheme in ("s3", "http", "https"):

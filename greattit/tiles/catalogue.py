@@ -68,17 +68,22 @@ def gathered(root: str, found: Found, *, sensors: tuple[str, ...], title: str = 
             f"has no usable {name} scene", subject=root, remedy="; ".join(found.warnings[:3]) or "add items"
         )
     scenes = _complete(scenes, found.warnings)
-    boxes = list(zip(*(s.bbox for s in scenes), strict=True))
     top = found.nodes[0] if found.nodes else {}
     return Catalogue(
         root=root,
         title=str(top.get("title") or top.get("id") or title),
         scenes=tuple(scenes),
-        bounds=(min(boxes[0]), min(boxes[1]), max(boxes[2]), max(boxes[3])),
+        bounds=bounds_of(scenes),
         simulated=any(bool(node.get("greattit:simulated")) for node in found.nodes),
         attribution=found.attribution or _attribution(found.nodes),
         warnings=tuple(found.warnings),
     )
+
+
+def bounds_of(scenes: Iterable[Scene]) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of all scenes [deg]; there is at least one."""
+    west, south, east, north = zip(*(scene.bbox for scene in scenes), strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def _one_each(scenes: list[Scene], warnings: list[str]) -> list[Scene]:

@@ -249,6 +249,11 @@ def _read(path: str, order: tuple[str, ...]) -> tuple[dict[str, Asset], tuple[fl
             if source.crs is None:
                 raise SceneError(f"{Path(path).name} has no coordinate system")
             west, south, east, north = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
+            if source.crs.is_geographic:
+                raise SceneError(
+                    f"{Path(path).name} lies on a grid of degrees; reproject to UTM, e.g. gdalwarp -t_srs "
+                    f"EPSG:{_utm((west + east) / 2, (south + north) / 2)} -r near"
+                )
             names = order or tuple(str(text or "") for text in source.descriptions)
             assets = {}
             for number, said in enumerate(names[: source.count], start=1):
@@ -260,6 +265,11 @@ def _read(path: str, order: tuple[str, ...]) -> tuple[dict[str, Asset], tuple[fl
     if not assets:
         raise SceneError(f"{Path(path).name} holds {source.count} bands and nothing says which; name their order")
     return assets, (west, south, east, north)
+
+
+def _utm(lon: float, lat: float) -> int:
+    """Return the EPSG code of the UTM zone at a place [deg]."""
+    return (32600 if lat >= 0 else 32700) + min(int((lon + 180) // 6) + 1, 60)
 
 
 def _asset(path: str, band: str, number: int, source: Any) -> Asset:

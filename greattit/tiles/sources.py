@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greattit.errors import CatalogueError, SceneError
 from greattit.tiles import geotiffs, safe
-from greattit.tiles.catalogue import TOPS, Found, gathered, walk
+from greattit.tiles.catalogue import TOPS, Found, bounds_of, gathered, walk
 from greattit.tiles.hrefs import Folder
 from greattit.tiles.providers import SENSORS, Provider, anything, matching, providers
-from greattit.tiles.scene import Catalogue
+from greattit.tiles.scene import Catalogue, Scene
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 FAR_YEARS = 10
 """A scene this many years after the last day asked for has a wrong datetime [a]."""
+
+WEB = ("http://", "https://")
+"""How a source's URL begins."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,46 @@ class Query:
     """the rest"""
 
 
+def on_the_web(source: Path | str, sources: Path | None = None) -> bool:
+    """Say whether `source` is a name of the list `sources` or a URL (True), or a folder that is there (False).
+
+    Nothing is fetched. Raises `CatalogueError` when it is none of these.
+    """
+    known, text = providers(sources), str(source)
+    if text in known or text.lower().startswith(WEB):
+        return True
+    names = f"name a folder, a URL, or one of {', '.join(sorted(known))}"
+    if not text.strip():
+        raise CatalogueError("no source is named", remedy=f'{names}; this folder is "."')
+    if "://" in text:
+        raise CatalogueError(f"a source is not read by {text.split('://')[0]}://", subject=text, remedy=names)
+    path = Path(source)
+    if path.is_dir() or _is_top(path):
+        return False
+    if path.exists():
+        raise CatalogueError("is a file, not a folder", subject=text, remedy=_remedy_of_file(path))
+    near = get_close_matches(text, known, 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise CatalogueError("there is no such folder", subject=text, remedy=meant + names)
+
+
+def _is_top(path: Path) -> bool:
+    return path.is_file() and (path.name in TOPS or safe.METADATA.match(path.name) is not None)
+
+
+def _remedy_of_file(path: Path) -> str:
+    packed = path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz")
+    return "unpack it, and name the folder" if packed else "name the folder that holds the scenes"
+
+
 def _found(source: Path | str, asked: Query) -> tuple[str, Found, str]:
-    known = providers(asked.options.sources)
-    text = str(source)
+    text, listed = str(source), asked.options.sources
+    if not on_the_web(source, listed):
+        return _from_folder(Path(source), asked)
+    known = providers(listed)
     if text in known:
         return _from_web(known[text].url, known[text], asked)
-    if text.lower().startswith(("http://", "https://")):
-        return _from_web(text, matching(text, known), asked)
-    return _from_folder(Path(source), asked, sorted(known))
+    return _from_web(text, matching(text, known), asked)
 
 
 def _from_web(url: str, provider: Provider, asked: Query) -> tuple[str, Found, str]:
@@ -131,15 +167,9 @@ def _top(url: str, site: Site) -> tuple[str, dict[str, Any]]:
     raise CatalogueError(reasons[0], subject=url, remedy=remedy)
 
 
-def _from_folder(path: Path, asked: Query, known: list[str]) -> tuple[str, Found, str]:
-    if path.is_file() and (path.name in TOPS or safe.METADATA.match(path.name)):
+def _from_folder(path: Path, asked: Query) -> tuple[str, Found, str]:
+    if _is_top(path):
         path = path.parent
-    if not path.is_dir():
-        raise CatalogueError(
-            "there is no such folder",
-            subject=str(path),
-            remedy=f"name a folder, a URL, or one of {', '.join(known)}",
-        )
     root, options = path.resolve(), asked.options
     top = next((root / name for name in TOPS if (root / name).is_file()), None)
     if options.pattern is None:
@@ -173,15 +203,36 @@ def _limit(found: Found, asked: Query, root: str) -> None:
         if here and scene.sensor in asked.sensors and asked.since <= day <= asked.until:
             kept.append(scene)
     if not kept and (found.scenes or not found.warnings):
-        days = sorted(scene.when.date() for scene in found.scenes)
-        reach = f"its {len(days)} scenes reach from {days[0]} to {days[-1]}" if days else "ask for more, or elsewhere"
         names = " or ".join(SENSORS[sensor] for sensor in asked.sensors)
         raise CatalogueError(
             f"has no {names} scene of the area from {asked.since} to {asked.until}",
             subject=root,
-            remedy=reach,
+            remedy=_reach(found.scenes, asked.area),
         )
+    for sensor in sorted(set(asked.sensors) - {scene.sensor for scene in kept}) if kept else ():
+        found.warnings.append(f"no {SENSORS[sensor]} scene of the area from {asked.since} to {asked.until}")
     found.scenes = _of_one_level(kept, asked, found)
+
+
+def _reach(scenes: list[Scene], area: BaseGeometry | None) -> str:
+    """Say where and when a source's scenes are, when none is what was asked for."""
+    from shapely.geometry import box
+    from shapely.ops import transform
+
+    if not scenes:
+        return "ask for more, or elsewhere"
+    boxes = [box(*scene.bbox) for scene in scenes]
+    if area is not None and not any(one.intersects(area) for one in boxes):
+        west, south, east, north = bounds_of(scenes)
+        turned = transform(lambda x, y: (y, x), area)
+        swapped = "; are longitude and latitude swapped?" if any(one.intersects(turned) for one in boxes) else ""
+        return (
+            f"its scenes lie at longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f}; the area "
+            f"at longitude {area.bounds[0]:.3f} to {area.bounds[2]:.3f}, latitude {area.bounds[1]:.3f} to "
+            f"{area.bounds[3]:.3f}{swapped}"
+        )
+    days = sorted(scene.when.date() for scene in scenes)
+    return f"its {len(days)} scenes reach from {days[0]} to {days[-1]}"
 
 
 def _of_one_level(scenes: list[Any], asked: Query, found: Found) -> list[Any]:
