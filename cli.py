@@ -60,11 +60,16 @@ def _print_line(appraisal: Appraisal) -> None:
     )
     for reason in line.reasons:
         typer.echo(f"  [{reason.effect:>7}] {reason.text}")
-    typer.echo("\n  How it was built up")
-    for figure in (*(appraisal.worth.figures if appraisal.worth else ()), *line.figures):
+    figures = (*(appraisal.worth.figures if appraisal.worth else ()), *line.figures)
+    if figures:
+        typer.echo("\n  How it was built up")
+    for figure in figures:
         source = figure.source if len(figure.source) <= SOURCE_WIDTH else figure.source[:SOURCE_WIDTH] + "..."
         typer.echo(f"    {figure.name:26s} {_short(figure.value):>12} {figure.unit:7s} {source}")
-    typer.echo("    (sources in full with --json, and on the page that --out writes)")
+    if figures:
+        typer.echo("    (sources in full with --json, and on the page that --out writes)")
+    if appraisal.made_with.snapshot:
+        typer.echo(f"\n  Made from snapshot {appraisal.made_with.snapshot}")
     for warning in appraisal.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow", err=True)
 
@@ -146,6 +151,7 @@ def county(
     parcels: Annotated[Path, typer.Option(help="File of parcels: GeoJSON, GeoParquet, GeoPackage or Shapefile.")],
     out: Annotated[Path, typer.Option(help="Folder for plots.parquet, plots.csv and summary.html.")],
     day: OptionalDay = None,
+    as_of: AsOf = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     drawn: Annotated[bool, typer.Option("--drawn", help="The parcels were drawn by fingers, not surveyed.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's folder.")] = False,
@@ -158,10 +164,10 @@ def county(
         from greattit.cube import open_stack
         from greattit.plots.drawing import SLOPPY, SURVEYED
 
-        when = day.date() if day else open_stack(address(tiles)).last_day
+        when = day.date() if day else open_stack(address(tiles), as_of=as_of).last_day
         with Progress(TextColumn("parcels"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
             task = bar.add_task("parcels", total=None)
-            options: dict[str, Any] = {"drawing": SLOPPY if drawn else SURVEYED, "overwrite": overwrite}
+            options: dict[str, Any] = {"drawing": SLOPPY if drawn else SURVEYED, "overwrite": overwrite, "as_of": as_of}
             options["progress"] = lambda done, total: bar.update(task, completed=done, total=total)
             found = room.appraise_all(address(tiles), parcels, when, out, workers=workers, **options)
         money = ", ".join(f"{amount} {currency}" for currency, amount in found.lines.items()) or "none"
@@ -178,6 +184,7 @@ def serve(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Default: the last look; on the sample tiles 2023-08-20."),
     ] = None,
+    as_of: AsOf = None,
 ) -> None:
     """Serve the farmer's page: a map on which a field is circled and its line appears."""
     import uvicorn
@@ -188,7 +195,7 @@ def serve(
 
         sample = shipped.path("data/sample_tiles")
         when: date | None = day.date() if day else (date(2023, 8, 20) if tiles is None else None)
-        page = create_app(address(tiles) if tiles else sample, day=when)
+        page = create_app(address(tiles) if tiles else sample, day=when, as_of=as_of)
         typer.echo(f"Great Tit listens on http://{host}:{port}/ (stop with Ctrl-C)")
         uvicorn.run(page, host=host, port=port, log_level="warning")
 

@@ -19,8 +19,9 @@ from greattit.county import County, appraise_all
 from greattit.county.rows import Row
 from greattit.county.summary import SHADES, _edges, _line_keys, _round_step, summary
 from greattit.county.table import COLUMNS, write_csv, write_parquet
-from greattit.errors import CatalogueError, GreatTitError, PlotFileError
+from greattit.errors import CatalogueError, CubeError, GreatTitError, PlotFileError
 from greattit.plots import load
+from greattit.types import Plot
 
 IDS = ("north", "south", "boom-1", "east", "west", "away-1", "hill", "=1+1", "brook", "<b>mill</b>", "marsh", "oak")
 
@@ -38,6 +39,15 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parcels") / "plots.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     return path
+
+
+class DamagedWalk(MadeWalk):
+    """A walk that meets a damaged chunk at one plot."""
+
+    def __call__(self, plot: Plot) -> Any:
+        if plot.id == "hill":
+            raise CubeError("a chunk is damaged", subject="the cube", remedy="restore a copy")
+        return super().__call__(plot)
 
 
 def run(parcels: Any, out: Path, **options: Any) -> County:
@@ -172,6 +182,13 @@ def test_a_broken_run_leaves_nothing(parcels: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("greattit.county.summary.summary", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(parcels, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_cube_damaged_on_the_way_stops_the_run(parcels: Path, tmp_path: Path, workers: int) -> None:
+    with pytest.raises(CubeError, match="a chunk is damaged"):
+        run(parcels, tmp_path / "out", walk=DamagedWalk(), workers=workers)
     assert not list(tmp_path.iterdir())
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from greattit import appraisal, plots, tiles
-from greattit.cube import Store, is_cube, open_cube, open_stack
-from greattit.cube.check import check
+from greattit.cube import Store, is_cube, open_cube, open_stack, show
+from greattit.cube.check import Checked, check
 from greattit.cube.ingest import ingest
 from greattit.errors import CubeError, PlotPlaceError, TilesError
 from greattit.tiles.scene import Catalogue
@@ -239,6 +243,49 @@ def test_a_damaged_chunk_is_named_and_never_read_as_data(made: Path, tmp_path: P
     assert caught >= 2 and command("cube", "check", tmp_path / "cube").exit_code == 0
 
 
+@pytest.fixture(scope="module")
+def ruined(sample_cube: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cube of the sample tiles with a flipped bit in every chunk."""
+    where = tmp_path_factory.mktemp("ruined") / "cube"
+    shutil.copytree(sample_cube[0], where)
+    for file in (where / "icechunk" / "chunks").iterdir():
+        file.write_bytes(DAMAGE["a flipped bit"](file.read_bytes()) or b"")
+    return where
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("series", "CUBE", "--plot", "TILES/demo_plot.geojson"),
+        ("appraise", "CUBE", "--plot", "TILES/demo_plot.geojson"),
+        ("county", "CUBE", "--parcels", "TILES/plots.geojson", "--out", "OUT/county", "--workers", "1"),
+        ("cube", "picture", "CUBE", "--date", "2023-08-14", "--out", "OUT/day.png"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_ruined_cube_ends_every_command_with_one_line_and_no_result(
+    ruined: Path, sample_tiles: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    places = {"CUBE": ruined, "TILES": sample_tiles, "OUT": tmp_path}
+    for name, place in places.items():
+        words = tuple(word.replace(name, str(place)) for word in words)
+    done = subprocess.run([sys.executable, "-m", "greattit", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()  # no read is left behind to panic when the interpreter ends
+    assert "is damaged" in line and "restore a copy" in line and "b'" not in line and 'b"' not in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_check_of_a_ruined_cube_lists_some_problems_and_says_what_to_do(ruined: Path) -> None:
+    found = check(open_cube(ruined))
+    text = show.check_text(found)
+    assert len(found.problems) > show.LISTED and not re.search("b['\"]", text)
+    assert all("is damaged" in problem for problem in found.problems)  # not: a look holds no pixel
+    assert len(text.splitlines()) == show.LISTED + 3
+    assert text.endswith(f"{len(found.problems)} problems: ingest into a new folder, or restore a copy")
+    assert show.check_text(Checked("c0ffee", 2, 3, ())).splitlines()[-1] == "whole"
+
+
 @pytest.mark.parametrize("part", ["manifests", "snapshots", "refs"])
 @pytest.mark.parametrize("damage", ["half of it", "no file"])
 def test_a_damaged_repository_is_one_clear_line(made: Path, tmp_path: Path, part: str, damage: str) -> None:
@@ -300,6 +347,58 @@ def test_a_picture_shows_the_day(made: Path, tmp_path: Path, bands: str) -> None
     image = imread(out)
     inner = image[image.shape[0] // 3 : image.shape[0] // 2, image.shape[1] // 3 : image.shape[1] // 2, :3]
     assert inner.std() > 0.02 and len(np.unique(inner.reshape(-1, 3), axis=0)) > 50  # ground, and not one colour
+
+
+def test_a_picture_keeps_the_colours_of_the_bands_to_each_other() -> None:
+    from greattit.cube.picture import _moment, _stretch
+
+    layers = np.stack([np.linspace(low, low + 0.1, 400, dtype=np.float32).reshape(20, 20) for low in (0.1, 0.05, 0.0)])
+    image = _stretch(layers, np.ones((20, 20), bool))
+    assert (np.diff(image, axis=0) <= 0).all() and image[0].mean() > image[1].mean() + 0.1 > image[2].mean() + 0.2
+    np.testing.assert_array_equal(_stretch(layers, np.zeros((20, 20), bool)), 0)
+    assert _moment(datetime(2023, 8, 14, 11, 2, 44, tzinfo=UTC)) == "2023-08-14 11:02 UTC"
+    assert _moment(datetime(2023, 8, 14, tzinfo=UTC)) == "2023-08-14"
+
+
+@pytest.mark.parametrize("day", [date(2023, 8, 20), date(2023, 6, 15), date(2023, 3, 1)])
+def test_the_map_shows_the_look_of_the_folder(sample_cube: tuple[Path, str], sample_tiles: Path, day: date) -> None:
+    from greattit.web.picture import Picture
+
+    days = [Picture(open_stack(where), day).days for where in (sample_cube[0], sample_tiles)]
+    assert days[0] == days[1] and days[0][-1] <= day
+
+
+def test_the_page_serves_the_snapshot_asked_for(sample_cube: tuple[Path, str]) -> None:
+    from greattit.web import create_app
+
+    where, june = sample_cube
+    old, new = create_app(where, as_of=june).state.service, create_app(where).state.service
+    assert old.catalogue.snapshot == june and old.day <= date(2023, 6, 15)
+    assert new.catalogue.snapshot == open_cube(where).snapshot != june and new.day > old.day
+
+
+def test_the_text_of_an_appraisal_names_its_snapshot(sample_cube: tuple[Path, str], sample_tiles: Path) -> None:
+    plot = sample_tiles / "demo_plot.geojson"
+    done = command("appraise", sample_cube[0], "--plot", plot, "--as-of", sample_cube[1])
+    assert done.exit_code == 0 and f"Made from snapshot {sample_cube[1]}" in done.stdout
+    done = command("appraise", sample_tiles, "--plot", plot, "--day", "2023-01-20")
+    assert done.exit_code == 0 and "No line" in done.stdout and "snapshot" not in done.stdout
+    assert "How it was built up" not in done.stdout and "sources in full" not in done.stdout
+
+
+def test_a_county_is_made_from_the_snapshot_asked_for(
+    sample_cube: tuple[Path, str], sample_tiles: Path, tmp_path: Path
+) -> None:
+    where, june = sample_cube
+    parcels = json.loads((sample_tiles / "plots.geojson").read_text())
+    (tmp_path / "two.geojson").write_text(json.dumps({**parcels, "features": parcels["features"][3:5]}))
+    words = ("county", where, "--parcels", tmp_path / "two.geojson", "--out", tmp_path / "out", "--as-of", june)
+    done = command(*words, "--workers", "2")
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out" / "plots.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["snapshot"] for row in rows] == [june, june] and all(row["day"] <= "2023-06-15" for row in rows)
+    assert f"Made from snapshot {june}" in (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
 
 
 def test_a_picture_of_another_day_names_the_nearest_and_of_no_band_the_bands(made: Path, tmp_path: Path) -> None:

@@ -83,6 +83,16 @@ def test_the_page_says_the_line_its_reasons_and_every_figure(cube: Any, report: 
     assert not page.open
 
 
+def test_the_snapshot_stands_on_the_page_and_on_the_picture(cube: Any, report: Report, tmp_path: Path) -> None:
+    appraisal = made_appraisal(cube)
+    named = replace(appraisal, made_with=replace(appraisal.made_with, snapshot="8ETB5VJGQEW7J3JZXEY0"))
+    again = draw(named, cube, tmp_path)
+    assert page_of(again.html).words.count("8ETB5VJGQEW7J3JZXEY0") == 2
+    assert again.png.read_bytes() != report.png.read_bytes()
+    unnamed = draw(replace(named, made_with=replace(named.made_with, snapshot="")), cube, tmp_path / "folder")
+    assert "napshot" not in page_of(unnamed.html).words
+
+
 def test_nothing_is_loaded_from_elsewhere(report: Report) -> None:
     html = report.html.read_text(encoding="utf-8")
     page = Page(html)

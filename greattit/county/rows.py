@@ -82,6 +82,8 @@ class Row:
     """what was mended of the outline"""
     warnings: int | None = None
     """how many scenes were left out and the like"""
+    snapshot: str | None = None
+    """id of the cube's snapshot that was read; None when it was no cube"""
 
 
 def row_of(appraisal: Appraisal) -> Row:
@@ -115,6 +117,7 @@ def row_of(appraisal: Appraisal) -> Row:
         due=line.due,
         mended=" ".join(plot.mended) or None,
         warnings=len(appraisal.warnings),
+        snapshot=appraisal.made_with.snapshot or None,
     )
 
 

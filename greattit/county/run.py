@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greattit.county.record import County
 from greattit.county.rows import Row, row_of, row_of_error
-from greattit.errors import GreatTitError, PlotFileError, TilesError
+from greattit.errors import CubeError, GreatTitError, PlotFileError, TilesError
 from greattit.plots import Problem, load_checked
 from greattit.plots.drawing import SURVEYED, Drawing
 from greattit.plots.overlap import claimed_twice
@@ -49,7 +49,7 @@ class Walk(Protocol):
 
 @dataclass
 class TilesWalk:
-    """The walk on one catalogue or cube and day; each process opens it once."""
+    """The walk on one catalogue or cube and day; each process opens it once, all of them the same snapshot."""
 
     folder: str | Path
     day: date
@@ -58,17 +58,21 @@ class TilesWalk:
     live_debts: Mapping[str, Decimal] = field(default_factory=dict)
     simulated: bool = False
     attribution: str = ""
+    as_of: str | None = None
+    """snapshot of a cube; None is the newest when it is first opened"""
     _catalogue: Catalogue | Store | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_catalogue": None}
 
     def open(self) -> Catalogue | Store:
-        """Open the catalogue, once a process; raise `CatalogueError` when it cannot be."""
+        """Open the catalogue or cube, once a process; raise `CatalogueError` or `CubeError` when it cannot be."""
         if self._catalogue is None:
-            from greattit.cube import open_stack
+            from greattit.cube import Store, open_stack
 
-            self._catalogue = open_stack(self.folder)
+            self._catalogue = open_stack(self.folder, as_of=self.as_of)
+            if isinstance(self._catalogue, Store):
+                self.as_of = self._catalogue.snapshot
             self.simulated, self.attribution = self._catalogue.simulated, self._catalogue.attribution
         return self._catalogue
 
@@ -106,20 +110,22 @@ def appraise_all(
     live_debts: Mapping[str, Decimal] | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
+    as_of: str | None = None,
     walk: Walk | None = None,
 ) -> County:
     """Appraise every plot of `plots` (a plot file, see `plots.load`, or plots) and write `out`.
 
     Writes `plots.parquet`, `plots.csv` and `summary.html`, all or none. Rows are in the order of the file and the same
     for any number of `workers` (processes). A bad feature, or a parcel on which the walk fails, is a row with its
-    reason; only a file or catalogue that cannot be used raises (`PlotFileError`, `CatalogueError`). `out` must be new
-    or empty; with `overwrite` an earlier run's folder is replaced. `live_debts` is plot id -> what it already carries.
+    reason; only a file or catalogue that cannot be used raises (`PlotFileError`, `CatalogueError`), and a cube found
+    damaged on the way (`CubeError`). `out` must be new or empty; with `overwrite` an earlier run's folder is replaced.
+    `live_debts` is plot id -> what it already carries. `as_of` is the snapshot of a cube to read, else its newest.
     `progress(done, all)` is called here after each parcel. `walk` stands in for the walk on the catalogue.
     """
     _check_out(out, overwrite)
     near = None
     if walk is None:
-        walk = TilesWalk(catalogue, day, region, drawing, live_debts or {})
+        walk = TilesWalk(catalogue, day, region, drawing, live_debts or {}, as_of=as_of)
         near = walk.check().bounds
     good, bad = _plots(plots, near)
     claimed = claimed_twice(good)
@@ -194,6 +200,9 @@ def _there(walk: Walk, plots: list[Plot], day: date, workers: int) -> Iterator[t
             except BrokenProcessPool:
                 suspects = list(flying.values())
                 flying.clear()
+            except CubeError:
+                pool.shutdown(cancel_futures=True)
+                raise
             else:
                 suspects = []
         tried = list(_one_by_one(walk, suspects, day))
@@ -235,9 +244,14 @@ def _in_worker(plot: Plot) -> Row:
 
 
 def appraise_one(walk: Walk, plot: Plot, day: date) -> Row:
-    """Return the row of one plot; whatever goes wrong with it becomes its reason."""
+    """Return the row of one plot; whatever goes wrong with it becomes its reason.
+
+    Raises `CubeError`: a damaged cube says nothing about the plot, so nobody is refused for it.
+    """
     try:
         return row_of(walk(plot))
+    except CubeError:
+        raise
     except Exception as error:
         return row_of_error(plot.id, plot, day, error)
 

@@ -108,6 +108,7 @@ def summary(rows: Sequence[Row], county: County, day: date, *, simulated: bool, 
             listed=[(row, crop_text(row), line_text(row)) for row in rows[:LISTED]],
             simulated=simulated,
             attribution=attribution,
+            snapshots=sorted({row.snapshot for row in rows if row.snapshot}),
         )
     )
 

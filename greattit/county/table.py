@@ -63,6 +63,7 @@ COLUMNS: tuple[Column, ...] = (
     *_spread("yield_kg_ha", lambda row: row.yield_kg_ha),
     *_spread("value", lambda row: row.value),
     ("warnings", "count", lambda row: row.warnings),
+    ("snapshot", "text", lambda row: row.snapshot),
 )
 """Name, kind and content of each column. fiboa 0.3: `metrics:area` [ha], `determination:datetime` the last time the
 field was seen. The method is unknown: a parcel file does not say how its outlines came about."""

@@ -81,7 +81,9 @@ def _head(figure: Figure, appraisal: Appraisal, cube: Cube) -> None:
         box: Any = {"boxstyle": "square,pad=0.5", "facecolor": style.YELLOW, "edgecolor": style.INK}
         figure.text(0.975, 0.94, SIMULATED, fontsize=14, fontweight="bold", ha="right", va="center", bbox=box)
     made = appraisal.made_with
-    foot = f"Great Tit {made.version}, cube {made.cube_id[:12]}. Tiles: {cube.attrs.get('attribution') or 'unnamed'}"
+    snapshot = f", snapshot {made.snapshot}" if made.snapshot else ""
+    tiles = cube.attrs.get("attribution") or "unnamed"
+    foot = f"Great Tit {made.version}, cube {made.cube_id[:12]}{snapshot}. Tiles: {tiles}"
     figure.text(0.035, 0.018, foot.strip(), fontsize=8, color=style.MUTED)
 
 

@@ -47,13 +47,16 @@ class _Service:
     workers: CapacityLimiter
 
 
-def create_app(catalogue_path: Path | str, *, day: date | None = None, appraise: Appraise | None = None) -> FastAPI:
+def create_app(
+    catalogue_path: Path | str, *, day: date | None = None, as_of: str | None = None, appraise: Appraise | None = None
+) -> FastAPI:
     """Return the application that serves the tiles in `catalogue_path`, a catalogue's folder or a cube.
 
-    `day` is the day of the appraisals unless a request names another; without it, the day of the last look. `appraise`
-    stands in for the walk (tests only). Raises `CatalogueError` or `CubeError` when it is neither.
+    `day` is the day of the appraisals unless a request names another; without it, the day of the last look. `as_of`
+    is the snapshot of a cube to serve, else its newest. `appraise` stands in for the walk (tests only). Raises
+    `CatalogueError` or `CubeError` when it is neither.
     """
-    catalogue = open_stack(catalogue_path)
+    catalogue = open_stack(catalogue_path, as_of=as_of)
     today = day or catalogue.last_day
     service = _Service(
         catalogue, Picture(catalogue, today), today, appraise or _walk(catalogue), CapacityLimiter(WORKERS)

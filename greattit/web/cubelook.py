@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,12 @@ COLOURS = ("B04", "B03", "B02")
 MOST_PX = 4096
 """Longest side of the look that is kept [px]; of a larger cube every n-th pixel."""
 
-CHOICE = 4
-"""Looks that are looked at, those that their own classes call clearest first."""
+CHOICE = 6
+"""Looks that are looked at: the latest of those that their own classes call nearly as clear as the clearest, then the
+next clearest."""
+
+NEARLY = 0.98
+"""Clear ground of a look, as a share of the clearest look's, that counts as nearly as clear."""
 
 CLOUDY_BLUE = 0.20
 """Reflectance of blue above which a pixel is not believed clear, whatever its class says."""
@@ -47,11 +52,23 @@ def clearest(store: Store, until: date, back: timedelta) -> Kept | None:
     passes = store.between(until - back, until)
     if extent is None or not passes or not set(COLOURS) <= set(store.index.bands):
         return None
-    order = sorted(passes, key=lambda p: (round(p.seen_ha * p.clear, 1), p.when), reverse=True)[:CHOICE]
     every = max(1, -(-max(extent.shape) // MOST_PX))
-    stacks = [(_share(found), p, found) for p in order for found in [_thin(store, p, extent, every)]]
+    stacks = [(_share(found), p, found) for p in _candidates(passes) for found in [_thin(store, p, extent, every)]]
     _, look, found = max(stacks, key=lambda one: (round(one[0], 2), one[1].when))
     return _keep(store, look, found, extent, every)
+
+
+def _candidates(passes: Sequence[Pass]) -> list[Pass]:
+    """Return the looks worth reading: nearly as clear as the clearest by their own classes, latest first; then others.
+
+    Own classes are not believed to the last per cent, so the clearest by them need not be the clearest.
+    """
+    least = NEARLY * max(p.seen_ha * p.clear for p in passes)
+    near = [p for p in passes if p.seen_ha * p.clear >= least]
+    others = [p for p in passes if p.seen_ha * p.clear < least]
+    near.sort(key=lambda p: p.when, reverse=True)
+    others.sort(key=lambda p: (p.seen_ha * p.clear, p.when), reverse=True)
+    return [*near, *others][:CHOICE]
 
 
 def _thin(store: Store, look: Pass, extent: Window, every: int) -> dict[str, NDArray[Any]]:
