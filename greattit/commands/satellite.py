@@ -240,6 +240,7 @@ def check(cube: Cube, as_of: AsOf = None, as_json: Json = False) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
+        from greattit.cube import show
         from greattit.cube.check import check as look
         from greattit.cube.store import open_cube
 
@@ -250,10 +251,7 @@ def check(cube: Cube, as_of: AsOf = None, as_json: Json = False) -> None:
         if as_json:
             typer.echo(json.dumps({"snapshot": store.snapshot, "whole": not found.problems, **asdict(found)}))
         else:
-            typer.echo(f"{found.looks} looks in {found.cells} cells read; content {found.content}")
-            for problem in found.problems:
-                typer.secho(problem, fg="red", err=True)
-            typer.echo("whole" if not found.problems else f"{len(found.problems)} problems")
+            typer.secho(show.check_text(found), fg="red" if found.problems else None)
         if found.problems:
             raise typer.Exit(1)
 

@@ -28,11 +28,12 @@ def picture(store: Store, day: date, out: Path, *, bands: Sequence[str] = NATURA
     """Draw the look of `day` as a PNG: three bands as red, green and blue, or one as grey; not seen is hatched.
 
     The bands are stretched together, from the 2nd to the 98th percentile of what is clear, so that colours stay as
-    they are to each other. Raises `CubeError` when there is no look
-    of that day (it names the nearest) or no such band.
+    they are to each other. Raises `CubeError` when there is no look of that day (it names the nearest) or no such
+    band, or when light and radar are mixed.
     """
     held = (*store.index.bands, *SAR)
-    if len(bands) not in (1, 3) or not set(bands) <= set(held):
+    mixed = bool(set(bands) & set(SAR)) and bool(set(bands) - set(SAR))
+    if len(bands) not in (1, 3) or mixed or not set(bands) <= set(held):
         raise CubeError(
             f"cannot draw {','.join(bands)}", subject=store.url, remedy="name one or three of " + ", ".join(held)
         )
