@@ -147,7 +147,7 @@ def _zone(catalogue: Catalogue, signer: Signs | None) -> str:
         raise CubeError(
             "no scene can be placed in a UTM zone" + (f": {trouble}" if trouble else ""),
             subject=catalogue.root,
-            remedy="name a source of Sentinel-2 tiles",
+            remedy="reproject to UTM (gdalwarp -t_srs EPSG:326xx), or name a source of Sentinel-2 tiles",
         )
     return min(found, key=lambda crs: (-found[crs], crs))
 
