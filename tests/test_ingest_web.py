@@ -12,7 +12,7 @@ from made_server import Flaky, Server, serve
 from greattit import tiles
 from greattit.cube import open_cube
 from greattit.cube.check import check
-from greattit.cube.ingest import Ingested, ingest
+from greattit.cube.ingest import Ingested, Job, ingest
 from greattit.errors import CatalogueError
 from greattit.tiles.fetch import Patience
 
@@ -33,7 +33,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bring(source: str, store: Path) -> Ingested:
     found = tiles.open_source(source, area=AREA, since=date(2021, 1, 1), until=date(2021, 12, 31))
-    return ingest(found, store, area=AREA)
+    return ingest(found, store, area=AREA, job=Job(workers=1))  # one after the other: the same requests fail each time
 
 
 def content(store: Path) -> str:
@@ -63,7 +63,7 @@ def test_an_api_and_a_folder_give_the_same_pixels(folder: Path, tmp_path: Path) 
 def test_a_flaky_server_changes_no_bit(folder: Path, tmp_path: Path, faults: tuple[str, ...]) -> None:
     with serve(folder) as server:
         bring(server.url, tmp_path / "steady")
-    with serve(folder, flaky=Flaky(faults=faults, every=7, most=20, retry_after_s=0)) as server:
+    with serve(folder, flaky=Flaky(faults=faults, every=9, most=12, retry_after_s=0)) as server:
         done = bring(server.url, tmp_path / "flaky")
         assert done.added == 4 and not done.missing
     assert looks(tmp_path / "flaky") == looks(tmp_path / "steady")
