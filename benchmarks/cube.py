@@ -195,7 +195,7 @@ def main() -> None:
             f"(95 %: {seasons['cube_p95_ms']:.1f}; goal 25), GeoTIFFs {seasons['geotiff_median_ms']:.0f} ms "
             f"= {seasons['geotiff_median_ms'] / seasons['cube_median_ms']:.0f} x"
         )
-        for side in (1024, 3072, 8192):
+        for side in (1024, 3072, 10240):
             print(
                 f"memory of an ingest of {side / 100:.0f} km a side: {memory(work, side):,.0f} MB at most (goal < 2000)"
             )
