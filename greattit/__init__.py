@@ -37,6 +37,7 @@ PATH = (
     "yields",
     "value",
     "credit",
+    "registry",
     "appraisal",
     "report",
     "county",
