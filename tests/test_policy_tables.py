@@ -13,7 +13,7 @@ import pytest
 from greattit import credit, policy
 from greattit.crops import taxonomy
 
-BOOKS = ("regions", "yields", "prices", "calendar", "credit", "crops")
+BOOKS = ("regions", "yields", "prices", "calendar", "seasons", "credit", "crops")
 KEYS = {"description", "unit", "reference", "values", "series"}
 Leaf = Mapping[str, Any]
 
@@ -130,3 +130,29 @@ def test_calendars_are_days_of_every_year() -> None:
             assert set(value) == {"sowing", "harvest_start", "harvest_end"}, path
             for month_day in value.values():
                 assert date.fromisoformat(f"2023-{month_day}"), path
+
+
+def test_seasons_are_in_order_and_of_known_crops() -> None:
+    for place in policy.load("seasons").tree:
+        for crop, window in taxonomy.seasons(place).items():
+            assert taxonomy.is_crop(crop), (place, crop)
+            begun = window.sowing[0]
+            sown, ripe, done = ((day - begun) % 365 for day in (window.sowing[1], *window.harvest))
+            assert 0 <= sown < ripe + 32, (place, crop)  # the first are cut a month at most before the last are sown
+            assert 60 <= ripe <= done < 365, (place, crop)
+            assert sown < 180, (place, crop)
+            assert window.source.startswith(f"policy/seasons/{place}/{crop}, in force since")
+
+
+def test_seasons_say_what_the_calendar_of_the_lines_says() -> None:
+    count = 0
+    for place, crops in policy.load("calendar").tree.items():
+        for crop, leaf in crops.items():
+            rules = policy.load("seasons").tree[place].get(crop)
+            if rules is None:
+                continue
+            (dates,), (window,) = leaf["values"].values(), rules["values"].values()
+            assert window["sowing"][0] == dates["sowing"], (place, crop)
+            assert window["harvest"] == [dates["harvest_start"], dates["harvest_end"]], (place, crop)
+            count += 1
+    assert count > 10
