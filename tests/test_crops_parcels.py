@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -237,6 +238,20 @@ def test_labels_become_house_names(write: Callable[..., parcels.Labelled], featu
     assert done.crops == {"maize": 1, "alfalfa": 1, "winter_wheat": 1}
 
 
+def test_codes_and_own_legends_are_translated_too(
+    write: Callable[..., parcels.Labelled], features: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    codes = (3301030000, 3301010101.0, "3301010199")
+    coded = [with_crop(one, code) for one, code in zip(features, codes, strict=True)]
+    done = write(coded, "hcat", legend="hcat")
+    assert done.labels == {"3301030000": "potato", "3301010101": "winter_wheat", "3301010199": "wheat"}
+    assert done.coarser == {"3301010199": "wheat"}
+    own = tmp_path / "own.csv"
+    own.write_text("label,crop\nx,maize\ny,winter_wheat\n")
+    done = write([with_crop(one, "xyx"[n]) for n, one in enumerate(features)], "own", legend=str(own))
+    assert done.crops == {"maize": 2, "winter_wheat": 1}
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, ""), (math.nan, ""), (pd.NA, ""), (pd.NaT, ""), ("  ", ""), (" x ", "x"), (1200.0, "1200"), (1.5, "1.5"),
@@ -305,7 +320,10 @@ def test_bad_input_is_refused_with_what_where_and_what_to_do(
     with pytest.raises(PlotFileError, match="there is no such file"):
         write(tmp_path / "nowhere.geojson")
     odd = [with_crop(features[0], "sausages"), with_crop(features[1], "sausages"), with_crop(features[2], "beer")]
-    with pytest.raises(DatasetError, match=r"sausages.*beer"):
+    said = (
+        r"the drawing: 3 of 3 rows have labels .* house does not know: sausages \(2\), beer \(1\).*--unknown leave-out"
+    )
+    with pytest.raises(DatasetError, match=said):
         write(odd)
     with pytest.raises(DatasetError, match=r"none of its 3 parcels can be used: outside the tiles 3"):
         write([moved(one, 1.0) for one in features])
@@ -352,6 +370,18 @@ def test_a_damaged_cube_stops_it(
     monkeypatch.setattr(parcels, "see", damaged)
     with pytest.raises(CubeError, match="a chunk is damaged"):
         write(features)
+
+
+class Dies:
+    """A look that kills its process."""
+
+    def __call__(self, plot: Plot) -> Any:
+        os._exit(1)
+
+
+def test_a_dead_worker_is_one_clear_error(features: list[dict[str, Any]]) -> None:
+    with pytest.raises(GreatTitError, match=r"a worker died, .* \(run with fewer workers"):
+        list(parcels._there(Dies(), load(features), 1))  # type: ignore[arg-type]
 
 
 @given(st.floats(-180, 180), st.floats(-90, 90), st.sampled_from([0.5, 1.0, 10.0, 100.0]))

@@ -42,7 +42,7 @@ def label(
         str | None, typer.Option(metavar="NAME", help="Column with a unique id; default: the feature's own id.")
     ] = None,
     block_km: Annotated[
-        float, typer.Option(min=0.1, max=1000, help="Side of the blocks that keep neighbours in one fold [km].")
+        float, typer.Option(min=0.1, max=1000, help="Side in km of the blocks that keep neighbours in one fold.")
     ] = 10.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     drawn: Annotated[bool, typer.Option("--drawn", help="The parcels were drawn by fingers, not surveyed.")] = False,
@@ -52,8 +52,8 @@ def label(
 ) -> None:
     """Make a labelled data set of your own parcels, each seen as an appraisal sees it.
 
-    With --from on 1 January a series is exactly the one that an appraisal on the day of --to rests on. Every look is
-    written with the share of the parcel that was clear.
+    Every look is written, with the share of the parcel that was clear. With --from on 1 January a series is exactly
+    the one that an appraisal on the day of --to rests on.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greattit import __version__
-from greattit.crops import taxonomy
+from greattit.crops.legends import Translation, translate
 from greattit.errors import CubeError, DatasetError, GreatTitError, ModelError, PlotPlaceError, TilesError
 from greattit.plots.drawing import SURVEYED, Drawing
 from greattit.types import BANDS, SAR, Plot, Series
@@ -91,8 +91,8 @@ class Labelled:
     """in the order of the file, for each reason"""
     labels: Mapping[str, str | None]
     """label of the file -> house name; None when unknown"""
-    coarser: tuple[str, ...]
-    """labels whose house name is coarser than what they say"""
+    coarser: Mapping[str, str]
+    """label -> the coarser house name that was taken for want of its own"""
     groups: int
     """blocks"""
     crops: Mapping[str, int]
@@ -224,8 +224,13 @@ def label(
     look = Look(tiles, since, until, drawing, as_of)
     stack = look.open()
     name, count, drawn, left = _read(parcels, stack.bounds, crop_column, id_column)
-    names, coarser = translate([one.label for one in drawn], legend)
-    chosen = _once(_known(drawn, names, unknown, name, left), name, left)
+    translation, drawn = _named(drawn, legend, unknown, name)
+    left += [
+        LeftOut(one.plot.id, "unknown label", f"{one.label!r} is no crop of the legend {legend}")
+        for one in drawn
+        if not one.crop
+    ]
+    chosen = _once([one for one in drawn if one.crop], name, left)
     seen = _look_at(look, chosen, stack.bounds, max(1, workers), progress or _silent)
     left += [found for found in seen if isinstance(found, LeftOut)]
     ready = [(one, found) for one, found in zip(chosen, seen, strict=True) if not isinstance(found, LeftOut)]
@@ -241,8 +246,8 @@ def label(
         samples=len(samples),
         looks=len(series),
         left_out=tuple(left),
-        labels=names,
-        coarser=coarser,
+        labels=translation.table,
+        coarser=translation.coarser,
         groups=int(samples["group"].nunique()),
         crops=dict(Counter(samples["crop"]).most_common()),
         simulated=stack.simulated,
@@ -273,14 +278,6 @@ def block(lon: float, lat: float, side_km: float) -> str:
     columns = max(1, round(2 * math.pi * math.sin(min((row + 0.5) * side, math.pi)) / side))
     column = math.floor((lon + 180) / 360 * columns) % columns
     return f"{side_km:g}km-{row}-{column}"
-
-
-def translate(labels: Sequence[str], legend: str) -> tuple[dict[str, str | None], tuple[str, ...]]:
-    """Return each label's house name, None when it is unknown, and the labels that were taken coarser."""
-    if legend != "house":
-        raise DatasetError(f"there is no legend {legend!r}", subject="labels", remedy="name house")
-    names = {text: taxonomy.house_name(text) if taxonomy.known(text) else None for text in sorted(set(labels))}
-    return names, ()
 
 
 def _silent(done: int, total: int) -> None:
@@ -358,25 +355,17 @@ def _outline(geometry: BaseGeometry) -> str:
     return hashlib.sha256(shapely.to_wkb(rounded)).hexdigest()
 
 
-def _known(
-    drawn: list[Parcel], names: Mapping[str, str | None], unknown: str, subject: str, left: list[LeftOut]
-) -> list[Parcel]:
-    """Give each parcel its house name; those without one are left out, or refused with all unknown labels named."""
-    count = Counter(one.label for one in drawn if names[one.label] is None)
-    if count and unknown != "leave-out":
-        labels = _some([f"{text!r} ({many})" for text, many in count.most_common()])
-        raise DatasetError(
-            f"{sum(count.values())} parcels have a label that is unknown: {labels}",
-            subject=subject,
-            remedy="name the legend they are of, translate them with a CSV as legend, or leave them out as unknown",
-        )
-    known = []
-    for one in drawn:
-        if crop := names[one.label]:
-            known.append(replace(one, crop=crop))
-        else:
-            left.append(LeftOut(one.plot.id, "unknown label", f"{one.label!r} is no crop of the legend"))
-    return known
+def _named(drawn: list[Parcel], legend: str, unknown: str, subject: str) -> tuple[Translation, list[Parcel]]:
+    """Give each parcel its house name, "" for an unknown label; where those are to fail, refuse them by name."""
+    labels = [one.label for one in drawn]
+    done = translate(labels, legend)
+    if done.unknown and unknown == "fail":
+        try:
+            translate(labels, legend, strict=True)
+        except DatasetError as error:
+            remedy = f"{error.remedy}; or leave them out with --unknown leave-out"
+            raise DatasetError(error.what, subject=subject, remedy=remedy) from error
+    return done, [replace(one, crop=crop or "") for one, crop in zip(drawn, done.crops, strict=True)]
 
 
 def _once(parcels: list[Parcel], subject: str, left: list[LeftOut]) -> list[Parcel]:
