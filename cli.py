@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands import learning, satellite
+from greattit.commands import labelled, learning, registry, satellite
 from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
 
 if TYPE_CHECKING:
@@ -204,6 +204,9 @@ app.command()(satellite.ingest)
 app.add_typer(satellite.cube_app, name="cube")
 app.command()(satellite.series)
 app.command()(learning.simulate)
+app.command()(labelled.label)
+app.command()(learning.adapt)
+app.add_typer(registry.models_app, name="models")
 app.add_typer(learning.train_app, name="train")
 app.add_typer(learning.evaluate_app, name="evaluate")
 

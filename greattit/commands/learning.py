@@ -61,13 +61,61 @@ def train_vigour(
 def evaluate_crops(
     dataset: Annotated[Path, typer.Argument(help="Folder with samples.parquet and series.parquet.")],
     as_json: Json = False,
+    model: Annotated[Path | None, typer.Option(help="Model folder; default: the one that serves.")] = None,
+    train_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--train-on",
+            help="Fit a model to the labelled samples of this folder first; the same folder: out of fold.",
+        ),
+    ] = None,
+    shots: Annotated[int | None, typer.Option(min=4, help="Fit to so many samples of --train-on only.")] = None,
+    day_of_season: Annotated[
+        int | None,
+        typer.Option("--day-of-season", min=1, help="See each season up to this day only; day 1 is its start."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is drawn in fitting.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 2,
 ) -> None:
-    """Score the crop model on a labelled data set."""
+    """Score a crop model on a labelled data set, as it is or after fitting it to other samples."""
     with Refuse():
         from greattit.crops import evaluate
 
-        figures = evaluate.evaluate(dataset)
+        figures = evaluate.evaluate(
+            dataset,
+            model=model,
+            train_on=train_on,
+            shots=shots,
+            day_of_season=day_of_season,
+            seed=seed,
+            workers=workers,
+        )
         typer.echo(json.dumps(figures, ensure_ascii=False) if as_json else evaluate.table(figures))
+
+
+def adapt(
+    dataset: Annotated[Path, typer.Argument(help="Labelled parcels: a folder with samples.parquet, series.parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and card.yaml.")],
+    shots: Annotated[int | None, typer.Option(min=4, help="Use so many of the samples only.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the labels and values, for the card.")] = "",
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 2,
+) -> None:
+    """Fit a crop model to the labelled parcels of one place, calibrated on places that it did not see."""
+    with Refuse():
+        from greattit.crops import adapt as room
+        from greattit.crops import dataset as sets
+
+        data = sets.read(dataset)
+        if shots is not None:
+            data = room.draw(data, shots, seed)
+        card = room.save(room.adapt(data, seed=seed, workers=workers, licence=licence), out)
+        figure = card["figures"][data.name]
+        typer.echo(
+            f"{figure['samples']} samples of {len(card['classes'])} crops: accuracy {figure['accuracy']} on places it "
+            f"did not see (commonest crop {figure['majority']}), macro F1 {figure['macro_f1']}"
+        )
+        typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")
 
 
 @evaluate_app.command("walk")

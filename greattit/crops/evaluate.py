@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,52 +11,198 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greattit import policy
-from greattit.crops import dataset, judge, model_folder, prepare, scores, taxonomy
+from greattit.crops import dataset, judge, local, model_folder, prepare, scores, taxonomy
 from greattit.crops.model import Model, load, spread_prior
+from greattit.errors import DatasetError
 from greattit.policy import places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greattit.crops.dataset import Dataset
+    from greattit.crops.local import Local
     from greattit.types import CropCall
 
     Doubles = NDArray[np.float64]
 
 
-def evaluate(dataset_dir: Path, *, model: Path | None = None) -> dict[str, Any]:
-    """Return the figures of the model on a folder with samples.parquet and series.parquet.
+def evaluate(
+    dataset_dir: Path,
+    *,
+    model: Path | None = None,
+    day_of_season: int | None = None,
+    train_on: Path | None = None,
+    shots: int | None = None,
+    seed: int = 0,
+    workers: int = 1,
+) -> dict[str, Any]:
+    """Return the figures of a model on a folder with samples.parquet and series.parquet.
+
+    The model is the shipped one, that of the folder `model`, or one that is fitted first to the labelled samples of the
+    folder `train_on` (to `shots` of them, drawn with `seed`). With `day_of_season` all seasons, those that are trained on
+    too, are seen up to that day only; day 1 is season_start.
 
     Each sample is called on the last day of its season year. Labels that are neither a class nor coarser than one are
     counted in `unknown_label` and left out. A label that is coarser than a class counts as right when the call is a
-    kind of it. `accuracy` counts the best guess of every sample; `accepted` is the share not abstained from.
-    `interval` is the 95 % interval of the accuracy over groups. When groups of the set were trained on, each sample is
-    scored by the member that saw nothing of its group, and `note` says so. Figures of nothing are None.
+    kind of it. `accuracy` counts the best guess of every sample; `accepted` is the share not abstained from;
+    `coverage_90` the share of samples whose crop is in the prediction set, of `set_size` crops on average; the other
+    figures are those of `scores.figures`. A sample whose group was trained on is scored by the member that saw nothing of
+    that group, and `note` says so. Figures of nothing are None.
 
     Raises `DatasetError` and `ModelError`.
     """
-    loaded = load(Path(model) if model is not None else model_folder())
-    data = dataset.read(Path(dataset_dir))
-    calls, held_out, placed = call_all(data, loaded)
+    folder = Path(dataset_dir)
+    data = _seen(dataset.read(folder), day_of_season)
+    if train_on is not None:
+        scored = _after_fitting(data, folder, Path(train_on), day_of_season, shots, seed, workers)
+    else:
+        where = Path(model) if model is not None else model_folder()
+        scored = _local(data, local.load(where)) if local.is_local(where) else _shipped(data, load(where))
     labels = [taxonomy.house_name(crop) for crop in data.crops]
-    known = [any(taxonomy.agrees(name, label) for name in loaded.card.classes) for label in labels]
-    rows = [row for row, is_known in enumerate(known) if is_known]
+    right = np.array([[taxonomy.agrees(name, label) for name in scored.classes] for label in labels], bool)
+    right = right.reshape(len(labels), len(scored.classes))
+    known = right.any(axis=1)
+    rows = np.flatnonzero(known)
     result: dict[str, Any] = {
         "dataset": data.name,
-        "samples": len(data),
+        "day_of_season": day_of_season,
         "scored": len(rows),
-        "unknown_label": len(data) - len(rows),
-        "unknown_labels": sorted({labels[row] for row in range(len(data)) if not known[row]}),
+        "unknown_label": int((~known).sum()),
+        "unknown_labels": sorted({labels[row] for row in np.flatnonzero(~known)}),
         "classes": len({labels[row] for row in rows}),
     }
-    result |= _figures([labels[row] for row in rows], [calls[row] for row in rows], [data.groups[row] for row in rows])
-    result |= {
-        "with_regional_prior": placed,
-        "model": loaded.card.name,
-        "model_sha256": loaded.card.sha256,
-        "note": _note(loaded, data, held_out),
-    }
+    shares = np.array([[call.probabilities.get(name, 0.0) for name in scored.classes] for call in scored.calls])
+    kept = [scored.calls[row] for row in rows]
+    result |= scores.figures(
+        [labels[row] for row in rows],
+        [data.groups[row] for row in rows],
+        scored.classes,
+        shares.reshape(len(data), len(scored.classes))[rows],
+        right=right[rows],
+        level=0.0,
+    )
+    result |= {"samples": len(data)} | _decisions(kept, right[rows], scored.classes)
+    result |= scored.about
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Calls of all samples of a set and what made them."""
+
+    calls: list[CropCall]
+    classes: tuple[str, ...]
+    about: dict[str, Any]
+    """model, model_sha256, note and what else belongs in the result"""
+
+
+def _seen(data: Dataset, day_of_season: int | None) -> Dataset:
+    if day_of_season is None:
+        return data
+    if day_of_season < 1:
+        raise DatasetError(
+            f"there is no day {day_of_season} of a season", subject=data.name, remedy="day 1 is the first"
+        )
+    return data.until(day_of_season)
+
+
+def _shipped(data: Dataset, model: Model) -> Scored:
+    calls, held_out, placed = call_all(data, model)
+    about = {
+        "with_regional_prior": placed,
+        "model": model.card.name,
+        "model_sha256": model.card.sha256,
+        "note": _note(model.card.members, len(data), held_out),
+    }
+    return Scored(calls, model.card.classes, about)
+
+
+def _local(data: Dataset, model: Local, held_out: Doubles | None = None) -> Scored:
+    rules = policy.load("crops").on(date.max)
+    table = model.table(data, float(rules.rule("call", "least_clear").value))
+    fold = model.fold_of(data)
+    own = len(data) if held_out is not None else int((fold >= 0).sum())
+    shares = model.probabilities(table, data.places, fold) if held_out is None else held_out
+    about = {
+        "with_regional_prior": 0,
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "experts": dict(model.weights),
+        "neighbours": model.refiner is not None,
+        "note": _note(len(model.members), len(data), own),
+    }
+    return Scored(local.judge(model, shares, table), model.classes, about)
+
+
+def _after_fitting(
+    data: Dataset, folder: Path, train_on: Path, day: int | None, shots: int | None, seed: int, workers: int
+) -> Scored:
+    from greattit.crops.adapt import adapt, draw
+
+    teacher = _seen(dataset.read(train_on), day)
+    same = folder.resolve() == train_on.resolve()
+    repeated = 0
+    if same and shots is not None:
+        raise DatasetError(
+            "is trained on and scored at once", subject=str(folder), remedy="with --shots name two different folders"
+        )
+    if not same:
+        teacher, repeated = without_repeats(teacher, data)
+    if shots is not None:
+        teacher = draw(teacher, shots, seed)
+    model = adapt(teacher, seed=seed, workers=workers)
+    scored = _local(data, model, model.held_out if same else None)
+    about = {"trained_on": teacher.name, "trained_samples": len(teacher), "repeats_left_out": repeated}
+    if same:
+        figure = model.card["figures"][teacher.name]
+        about |= {key: figure[key] for key in ("coverage_90", "set_size") if key in figure}
+    return Scored(scored.calls, scored.classes, scored.about | about)
+
+
+def without_repeats(teacher: Dataset, test: Dataset) -> tuple[Dataset, int]:
+    """Return the set to learn from without series that the test holds too, and how many those were.
+
+    Raises `DatasetError` when a sample of one name is in both: then the two were not split at all.
+    """
+    twice = sorted(set(teacher.samples) & set(test.samples))
+    if twice:
+        raise DatasetError(
+            f"{len(twice)} samples stand in the set that is trained on and in the one that is scored ({twice[0]} ...)",
+            subject=teacher.name,
+            remedy="split by place or by year first; to score a set on itself, out of fold, name the same folder twice",
+        )
+    theirs = {_print(test, row) for row in range(len(test))} - {None}
+    keep = np.array([_print(teacher, row) not in theirs for row in range(len(teacher))], bool)
+    return (teacher, 0) if keep.all() else (teacher.pick(keep), int((~keep).sum()))
+
+
+def _print(data: Dataset, row: int) -> tuple[bytes, bytes] | None:
+    """A series' own mark: its dates and values; None for those too short to be anybody's own."""
+    part = slice(data.offsets[row], data.offsets[row + 1])
+    if np.isfinite(data.values[part]).sum() < LEAST_OWN:
+        return None
+    return data.dates[part].tobytes(), np.round(data.values[part], 4).tobytes()
+
+
+LEAST_OWN = 8
+"""values that a series needs for two equal ones to be the same one"""
+
+
+def _decisions(calls: Sequence[CropCall], right: NDArray[np.bool_], classes: Sequence[str]) -> dict[str, Any]:
+    """Return what the calls decided: accepted, its accuracy, the prediction sets, why the others abstained."""
+    place = {name: index for index, name in enumerate(classes)}
+    sure = np.array([call.crop is not None for call in calls], bool)
+    hit = np.array([bool(c.crop) and right[row, place[str(c.crop)]] for row, c in enumerate(calls)], bool)
+    inside = np.array([any(right[row, place[name]] for name in c.likely) for row, c in enumerate(calls)], bool)
+    sizes = np.array([len(call.likely) for call in calls], float)
+    return {
+        "accepted": _mean(sure),
+        "accuracy_accepted": _mean(hit[sure]),
+        "in_prediction_set": _mean(inside),
+        "coverage_90": _mean(inside),
+        "set_size": _mean(sizes),
+        "abstained": _reasons(calls),
+    }
 
 
 def call_all(data: Dataset, model: Model) -> tuple[list[CropCall], int, int]:
@@ -95,49 +242,18 @@ def _prior(model: Model, lon: float, lat: float, floor: float) -> Doubles | None
     return spread_prior(shares, model.card, floor) if shares else None
 
 
-def _figures(labels: Sequence[str], calls: Sequence[CropCall], groups: Sequence[str]) -> dict[str, Any]:
-    best = [
-        max(call.probabilities, key=lambda name: call.probabilities[name]) if call.probabilities else ""
-        for call in calls
-    ]
-    right = np.array(
-        [bool(name) and taxonomy.agrees(name, label) for name, label in zip(best, labels, strict=True)], bool
-    )
-    sure = np.array([call.crop is not None for call in calls], bool)
-    certainty = np.array([call.certainty for call in calls], float)
-    seen = np.isfinite(certainty)
-    crops = scores.per_crop(labels, best, right)
-    counts = np.unique(np.asarray(labels, dtype=str), return_counts=True)[1]
-    inside = [
-        any(taxonomy.agrees(name, label) for name in call.likely) for call, label in zip(calls, labels, strict=True)
-    ]
-    return {
-        "accuracy": _mean(right),
-        "interval": [_number(value) for value in (scores.interval(right, groups) if len(right) else (np.nan, np.nan))],
-        "macro_f1": _mean(np.array([figure["f1"] for figure in crops.values()])),
-        "majority_accuracy": _number(counts.max() / len(labels)) if labels else None,
-        "accepted": _mean(sure),
-        "accuracy_accepted": _mean(right[sure]),
-        "ece": _number(scores.calibration_error(certainty[seen], right[seen])),
-        "in_prediction_set": _mean(np.array(inside, bool)),
-        "abstained": _reasons(calls),
-        "per_crop": {label: {key: _round(value) for key, value in figure.items()} for label, figure in crops.items()},
-    }
-
-
 def _reasons(calls: Sequence[CropCall]) -> dict[str, int]:
     reasons = [call.abstained.split(":")[0] for call in calls if call.abstained]
     return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
 
 
-def _note(model: Model, data: Dataset, held_out: int) -> str:
+def _note(members: int, samples: int, held_out: int) -> str:
     if held_out:
-        rest = len(data) - held_out
         return (
-            f"{held_out} of {len(data)} samples are of groups used in training: each was scored by the one member that "
-            f"saw nothing of its group; the other {rest} by the mean of all {model.card.members} members"
+            f"{held_out} of {samples} samples are of groups used in training: each was scored by the one member that "
+            f"saw nothing of its group; the other {samples - held_out} by the mean of all {members} members"
         )
-    return f"no group of this set was used in training; scored by the mean of all {model.card.members} members"
+    return f"no group of this set was used in training; scored by the mean of all {members} members"
 
 
 def table(result: dict[str, Any]) -> str:
@@ -151,12 +267,20 @@ def table(result: dict[str, Any]) -> str:
         "",
         f"accuracy            {_text(result['accuracy'])}   95 % interval {_text(low)} to {_text(high)}",
         f"always the commonest{_text(result['majority_accuracy'])}",
-        f"macro F1            {_text(result['macro_f1'])}",
+        f"macro F1            {_text(result['macro_f1'])}   95 % interval "
+        + " to ".join(map(_text, result["macro_f1_interval"])),
         f"accepted            {_text(result['accepted'])}",
         f"accuracy, accepted  {_text(result['accuracy_accepted'])}",
-        f"in prediction set   {_text(result['in_prediction_set'])}",
+        f"accuracy, surest 80%{_text(result['accuracy_80'])}   93 % are right of the surest "
+        f"{result['accepted_at_93']:.1%}",
+        f"in prediction set   {_text(result['coverage_90'])}   crops in a set{_text(result['set_size'])}",
         f"calibration error   {_text(result['ece'])}",
     ]
+    if result["one_group_labels"]:
+        lines.append(
+            f"of one place only: {', '.join(result['one_group_labels'])}; accuracy without them "
+            f"{_text(result['accuracy_without_them'])}"
+        )
     lines += [f"abstained           {count:6d}   {reason}" for reason, count in result["abstained"].items()]
     lines += ["", f"{'crop':28s}{'samples':>8s}{'recall':>9s}{'precision':>11s}{'f1':>7s}"]
     for crop, figure in sorted(result["per_crop"].items(), key=lambda item: (-item[1]["samples"], item[0])):
@@ -175,7 +299,3 @@ def _mean(values: NDArray[Any]) -> float | None:
 
 def _number(value: float) -> float | None:
     return None if not np.isfinite(value) else round(float(value), 4)
-
-
-def _round(value: float) -> float:
-    return round(value, 4)

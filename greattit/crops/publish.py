@@ -100,7 +100,7 @@ def publish(
         "training": {"sets": _sets(samples), "config": _plain(as_text(config))},
         "other_places": OTHER_PLACES,
     }
-    _write(data, card, out)
+    write(data, card, out)
     return card
 
 
@@ -259,7 +259,8 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def _write(data: bytes, card: dict[str, Any], out: Path) -> None:
+def write(data: bytes, card: dict[str, Any], out: Path) -> None:
+    """Write weights and card to the folder `out`, whole or not at all."""
     import yaml
 
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 BOOTSTRAPS = 1000
+ACCEPTED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""shares of the surest calls at which the acceptance curve is given"""
+LEAST_ACCEPTED = 20
+"""calls below which a share of right ones says nothing"""
 
 
 def interval(right: Bools, groups: Sequence[str], seed: int = 0) -> tuple[float, float]:
@@ -91,3 +95,117 @@ def likely_level(probabilities: Doubles, allowed: Bools, share: float) -> float:
     score = 1.0 - (probabilities * allowed).max(axis=1)
     rank = min(1.0, np.ceil((len(score) + 1) * share) / len(score))
     return float(max(0.0, 1.0 - np.quantile(score, rank, method="higher")))
+
+
+def figures(
+    labels: Sequence[str], groups: Sequence[str], classes: Sequence[str], calls: Doubles, *, right: Bools, level: float
+) -> dict[str, Any]:
+    """Return all figures of calls (n, class) by their labels (n,), classes that are right (n, class) and groups (n,).
+
+    `accuracy_80` is that of the surest 80 %; `acceptance_curve` pairs accepted share and accuracy; `accepted_at_93` the
+    largest share at which 93 % are right; `accepted` is the share at or above the certainty `level`. Intervals are 95 %,
+    by drawing whole groups again. Labels that stand in one group only cannot be learned from other places: they are in
+    `one_group_labels`, and `accuracy_without_them` leaves them out. Figures of nothing are None.
+    """
+    called, certainty = calls.argmax(axis=1), calls.max(axis=1)
+    hit = right[np.arange(len(calls)), called] if len(calls) else np.zeros(0, bool)
+    names = [classes[index] for index in called]
+    crops = per_crop(labels, names, hit)
+    counts = np.unique(np.asarray(labels, dtype=str), return_counts=True)[1]
+    sure = certainty >= level
+    alone = one_group(labels, groups)
+    rest = ~np.isin(np.asarray(labels, dtype=str), alone) if len(labels) else np.zeros(0, bool)
+    return {
+        "samples": len(calls),
+        "accuracy": _mean(hit),
+        "interval": _pair(interval(hit, groups) if len(hit) else (np.nan, np.nan)),
+        "macro_f1": _mean(np.array([figure["f1"] for figure in crops.values()])),
+        "macro_f1_interval": _pair(f1_interval(labels, names, hit, groups)),
+        "majority_accuracy": number(counts.max() / len(labels)) if len(labels) else None,
+        "accepted": _mean(sure),
+        "accuracy_accepted": _mean(hit[sure]),
+        "accuracy_80": surest(certainty, hit, 0.8),
+        "acceptance_curve": [[share, surest(certainty, hit, share)] for share in ACCEPTED],
+        "accepted_at_93": accepted_at(certainty, hit, 0.93),
+        "ece": number(calibration_error(certainty, hit)),
+        "one_group_labels": alone,
+        "accuracy_without_them": _mean(hit[rest]),
+        "per_crop": {label: {key: round(value, 4) for key, value in figure.items()} for label, figure in crops.items()},
+        "by_group": by_group(hit, groups),
+    }
+
+
+def surest(certainty: Doubles, hit: Bools, share: float) -> float | None:
+    """Return the share of right calls among the surest `share` of all."""
+    count = int(np.ceil(share * len(hit)))
+    return _mean(hit[np.argsort(-certainty, kind="stable")[:count]])
+
+
+def accepted_at(certainty: Doubles, hit: Bools, target: float) -> float:
+    """Return the largest share of the surest calls of which `target` are right; 0 when there is none of 20 calls."""
+    order = np.argsort(-certainty, kind="stable")
+    accuracy = np.cumsum(hit[order]) / np.arange(1, len(hit) + 1)
+    good = np.flatnonzero((accuracy >= target) & (np.arange(len(hit)) >= LEAST_ACCEPTED - 1))
+    return round(float((good[-1] + 1) / len(hit)), 4) if len(good) else 0.0
+
+
+def one_group(labels: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Return the labels that stand in one group only, sorted."""
+    where: dict[str, set[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        where.setdefault(label, set()).add(group)
+    return sorted(label for label, places in where.items() if len(places) == 1)
+
+
+def by_group(hit: Bools, groups: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return group -> samples and accuracy."""
+    names = np.asarray(groups, dtype=str)
+    return {
+        str(name): {"samples": int((names == name).sum()), "accuracy": _mean(hit[names == name])}
+        for name in np.unique(names)
+    }
+
+
+def f1_interval(
+    labels: Sequence[str], called: Sequence[str], right: Bools, groups: Sequence[str]
+) -> tuple[float, float]:
+    """Return the 95 % interval of macro F1 over the labels of the whole set, drawing whole groups again."""
+    places, owner = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    if len(places) < 2:
+        return float("nan"), float("nan")
+    truth = np.asarray(labels, dtype=str)
+    counted = np.where(right, truth, np.asarray(called, dtype=str))
+    names = np.unique(truth)
+    hits = np.array([np.bincount(owner, (truth == name) & (counted == name), len(places)) for name in names])
+    size = np.array([np.bincount(owner, truth == name, len(places)) for name in names])
+    size = size + np.array([np.bincount(owner, counted == name, len(places)) for name in names])
+    drawn = np.random.default_rng(0).multinomial(len(places), np.full(len(places), 1 / len(places)), BOOTSTRAPS)
+    hits, size = hits @ drawn.T, size @ drawn.T  # (label, draw)
+    there = size > 0
+    f1 = np.where(there, 2 * hits / np.maximum(size, 1), 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    low, high = np.quantile(f1, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def difference(one: Bools, other: Bools, groups: Sequence[str]) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy of `one` less that of `other` on the same samples, over groups."""
+    names, owner = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    gain, counts = np.bincount(owner, weights=one.astype(float) - other), np.bincount(owner)
+    drawn = np.random.default_rng(0).integers(0, len(names), (BOOTSTRAPS, len(names)))
+    low, high = np.quantile(gain[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def number(value: float) -> float | None:
+    """Return a figure of four digits; None for one that is no number."""
+    return None if not np.isfinite(value) else round(float(value), 4)
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return number(float(values.mean())) if len(values) else None
+
+
+def _pair(values: tuple[float, float]) -> list[float | None]:
+    return [number(value) for value in values]

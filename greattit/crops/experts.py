@@ -1,0 +1,239 @@
+"""Classifiers that are fitted to one labelled set, with the same two verbs: `fit` and `probabilities`.
+
+- boosting: gradient boosted trees (Ke et al. 2017, LightGBM) on the features of `table`.
+- forest: random trees of the same library, for sets that are too small to boost.
+- network: the temporal CNN of `network` on the grid of `table`, with mixup (Zhang et al. 2018, arXiv:1710.09412) and
+  seasons of which parts are hidden.
+
+Each is a handful of arrays, so that all of them travel in one safetensors file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greattit.crops.table import Table, features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Tensors = dict[str, NDArray[Any]]
+
+NAMES = ("boosting", "network", "forest")
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How the experts are fitted."""
+
+    rounds: int = 120
+    """boosted trees of each class"""
+    rate: float = 0.06
+    """learning rate of boosting"""
+    leaves: int = 12
+    """leaves of a boosted tree"""
+    trees: int = 200
+    """trees of the forest"""
+    steps: tuple[int, int] = (300, 1000)
+    """fewest and most steps of training of the network"""
+    epochs: int = 40
+    """passes over the samples, within `steps`"""
+    width: int = 64
+    """filters of each layer"""
+    hidden: int = 128
+    """units of the last but one layer"""
+    dropout: float = 0.3
+    """share of units left out"""
+    network_rate: float = 3e-3
+    """largest learning rate of the network"""
+    weight_decay: float = 2e-2
+    """of AdamW"""
+    mixup: float = 0.2
+    """parameter of the Beta distribution of mixup"""
+    noise: float = 0.1
+    """standard deviation of the noise, in standard deviations of a channel"""
+    hidden_steps: float = 0.15
+    """share of steps hidden"""
+    shift_steps: int = 0
+    """largest shift of a whole season [steps]"""
+    smoothing: float = 0.05
+    """label smoothing"""
+
+
+def fit(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) -> Tensors:
+    """Fit an expert to a table and its labels `target` (n, class), shares that sum to 1; return its arrays.
+
+    Raises `DatasetError` when the loss of the network is no number.
+    """
+    if name == "network":
+        return _fit_network(table, target, config, seed)
+    return _fit_trees(name, table, target, config, seed)
+
+
+def probabilities(name: str, tensors: Tensors, table: Table, classes: int, config: FitConfig) -> Doubles:
+    """Return the probabilities (n, class) that a fitted expert gives."""
+    if name == "network":
+        shares: Doubles = np.exp(log_shares(tensors, table, classes, config))
+        return shares
+    import lightgbm
+
+    text = zlib.decompress(tensors["trees"].tobytes()).decode()
+    own = tensors["classes"].astype(np.int64)
+    out = np.zeros((len(table), classes))
+    if len(own) == 1 or not len(table):
+        out[:, own] = 1.0
+        return out
+    found = np.asarray(lightgbm.Booster(model_str=text).predict(features(table), num_threads=1))
+    out[:, own] = found if found.ndim == 2 else np.stack([1 - found, found], axis=1)
+    return out
+
+
+def _fit_trees(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) -> Tensors:
+    import lightgbm
+
+    labels = target.argmax(axis=1)
+    own, index = np.unique(labels, return_inverse=True)
+    if len(own) == 1:
+        return {"trees": _packed(""), "classes": own.astype(np.int64)}
+    small = len(labels) < 300
+    common = {
+        "objective": "multiclass" if len(own) > 2 else "binary",
+        "verbose": -1,
+        "num_threads": 1,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "max_bin": 63,
+    }
+    if len(own) > 2:
+        common["num_class"] = len(own)
+    if name == "forest":
+        rounds = config.trees
+        common |= {"boosting": "rf", "extra_trees": True, "bagging_fraction": 0.7, "bagging_freq": 1}
+        common |= {"feature_fraction_bynode": 0.3, "min_data_in_leaf": 2, "num_leaves": 31}
+    else:
+        rounds = config.rounds
+        common |= {"learning_rate": config.rate, "num_leaves": config.leaves, "lambda_l2": 5.0}
+        common |= {"bagging_fraction": 0.8, "bagging_freq": 1, "feature_fraction": 0.2 if table.form.steps > 4 else 0.6}
+        common |= {"min_data_in_leaf": 3 if small else 10}
+    data = lightgbm.Dataset(features(table), index, weight=target.max(axis=1), params={"verbose": -1})
+    booster = lightgbm.train(common, data, rounds)
+    return {"trees": _packed(booster.model_to_string()), "classes": own.astype(np.int64)}
+
+
+def _packed(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.compress(text.encode(), 9), np.uint8).copy()
+
+
+def _scaled(table: Table, mean: Floats, std: Floats) -> Floats:
+    """Return the network's input (n, 2 * channel, steps): scaled values, 0 where unseen, and how much was seen."""
+    values = np.nan_to_num((table.values - mean) / std)
+    seen = np.where(np.isfinite(table.values), table.seen, 0.0)
+    both: Floats = np.concatenate([values, seen], axis=2).transpose(0, 2, 1).astype(np.float32)
+    return both
+
+
+def _network(inputs: int, steps: int, classes: int, config: FitConfig) -> Any:
+    from greattit.crops.network import NetworkConfig, TemporalCNN
+
+    size = NetworkConfig(inputs, steps, classes, config.width, hidden=config.hidden, dropout=config.dropout)
+    return TemporalCNN(size)
+
+
+def _fit_network(table: Table, target: Doubles, config: FitConfig, seed: int) -> Tensors:
+    import torch
+
+    from greattit.errors import DatasetError
+
+    flat = table.values.reshape(-1, table.values.shape[2]).astype(np.float64)
+    there = np.isfinite(flat)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, flat, 0.0).sum(axis=0) / count
+    std = np.sqrt(np.where(there, (flat - mean) ** 2, 0.0).sum(axis=0) / count) + 1e-4
+    mean, std = mean.astype(np.float32), std.astype(np.float32)
+    inputs = torch.from_numpy(_scaled(table, mean, std))
+    goal = torch.from_numpy(target.astype(np.float32))
+    goal = goal * (1 - config.smoothing) + config.smoothing / goal.shape[1]
+    torch.manual_seed(seed)
+    dice = torch.Generator().manual_seed(seed)
+    network = _network(inputs.shape[1], inputs.shape[2], goal.shape[1], config)
+    batches = max(1, len(inputs) // BATCH)
+    steps = int(np.clip(config.epochs * batches, *config.steps))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.network_rate, weight_decay=config.weight_decay)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.network_rate, total_steps=steps + 1, pct_start=0.2)
+    network.train()
+    for step in range(steps):
+        if step % batches == 0:
+            order = torch.randperm(len(inputs), generator=dice)
+        rows = order[step % batches * BATCH : (step % batches + 1) * BATCH]
+        x, y = _mixed(_hidden(inputs[rows], config, dice), goal[rows], config, dice)
+        loss = -(network(x).log_softmax(dim=1) * y).sum(dim=1).mean()
+        if not torch.isfinite(loss):
+            raise DatasetError(
+                f"the loss of the network is no number at step {step}",
+                subject="training",
+                remedy="look for values that are far out of range, or lower the learning rate",
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        plan.step()
+    state = {f"net.{key}": value.numpy() for key, value in network.eval().state_dict().items()}
+    return state | {"mean": mean, "std": std}
+
+
+def _hidden(x: Any, config: FitConfig, dice: Any) -> Any:
+    """Return a copy of a batch (b, 2 * channel, steps) with noise, hidden steps, hidden channels, and ends cut off."""
+    import torch
+
+    b, both, steps = x.shape
+    channels = both // 2
+    x = x.clone()
+    if config.shift_steps:
+        shift = int(torch.randint(-config.shift_steps, config.shift_steps + 1, (1,), generator=dice))
+        x = torch.roll(x, shift, dims=2)
+    x[:, :channels] += config.noise * torch.randn(b, channels, steps, generator=dice)
+    x[:, :channels] += config.noise * torch.randn(b, channels, 1, generator=dice)
+    if steps > 1:
+        gone = torch.rand(b, 1, steps, generator=dice) < config.hidden_steps
+        gone = gone | (torch.rand(b, channels, 1, generator=dice) < 0.1)
+        x = x.masked_fill(torch.cat([gone.expand(b, channels, steps)] * 2, dim=1), 0.0)
+    return x
+
+
+def _mixed(x: Any, y: Any, config: FitConfig, dice: Any) -> tuple[Any, Any]:
+    import torch
+
+    if not config.mixup:
+        return x, y
+    one = torch._standard_gamma(torch.full((len(x), 1), config.mixup), generator=dice)
+    other = torch._standard_gamma(torch.full((len(x), 1), config.mixup), generator=dice)
+    share = one / (one + other + 1e-9)
+    partner = torch.randperm(len(x), generator=dice)
+    wide = share[:, :, None]
+    return wide * x + (1 - wide) * x[partner], share * y + (1 - share) * y[partner]
+
+
+def log_shares(tensors: Tensors, table: Table, classes: int, config: FitConfig) -> Doubles:
+    """Return log probabilities (n, class) of a fitted network."""
+    import torch
+
+    inputs = torch.from_numpy(_scaled(table, tensors["mean"], tensors["std"]))
+    network = _network(inputs.shape[1], inputs.shape[2], classes, config)
+    state = {
+        key.removeprefix("net."): torch.from_numpy(np.array(value)) for key, value in tensors.items() if "net." in key
+    }
+    network.load_state_dict(state)
+    network.eval()
+    with torch.inference_mode():
+        parts = [network(part).log_softmax(dim=1).double() for part in inputs.split(512)]
+    out: Doubles = torch.cat(parts).numpy() if len(inputs) else np.zeros((0, classes))
+    return out
