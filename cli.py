@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands import labelled, learning, registry, satellite
+from greattit.commands import labelled, learning, patches, registry, satellite, serving
 from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
 
 if TYPE_CHECKING:
@@ -206,6 +206,9 @@ app.command()(satellite.series)
 app.command()(learning.simulate)
 app.command()(labelled.label)
 app.command()(learning.adapt)
+app.command()(serving.explain)
+registry.models_app.command("export-onnx")(serving.export_onnx)
+learning.evaluate_app.command("patches")(patches.patches)
 app.add_typer(registry.models_app, name="models")
 app.add_typer(learning.train_app, name="train")
 app.add_typer(learning.evaluate_app, name="evaluate")

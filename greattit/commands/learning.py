@@ -36,12 +36,16 @@ def simulate(
 def train_crops(
     data: DataRoot = Path("../shared/data"),
     out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and card.yaml.")] = Path("models/crops"),
+    recipe: Annotated[
+        Path | None, typer.Option(help="YAML of sets and settings, as recipes/crops.yaml; default: just that.")
+    ] = None,
 ) -> None:
     """Train the crop network on the real series whose licence lets the weights ship."""
     with Refuse():
+        from greattit.crops.samples import read_recipe
         from greattit.crops.train import train
 
-        train(data / "series", out)
+        train(data / "series", out, config=read_recipe(recipe) if recipe else None)
         typer.echo(f"wrote {out}/weights.safetensors and {out}/card.yaml")
 
 
@@ -74,6 +78,9 @@ def evaluate_crops(
         int | None,
         typer.Option("--day-of-season", min=1, help="See each season up to this day only; day 1 is its start."),
     ] = None,
+    by: Annotated[
+        str, typer.Option(help="What is left out whole and drawn for intervals: group, year or country.")
+    ] = "group",
     seed: Annotated[int, typer.Option(help="Of what is drawn in fitting.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 2,
 ) -> None:
@@ -87,6 +94,7 @@ def evaluate_crops(
             train_on=train_on,
             shots=shots,
             day_of_season=day_of_season,
+            by=by,
             seed=seed,
             workers=workers,
         )

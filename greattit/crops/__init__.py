@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["classify", "classify_many", "model_folder"]
 
-SHIPPED = "models/crops"
+MODEL = "crops"
 NOTHING = "nothing was seen this season"
 
 
 def model_folder() -> Path:
-    """Return the folder of the model that travels with the code."""
-    return shipped.path(SHIPPED)
+    """Return the folder of the model that serves: one of the user's own, else the one that travels with the code."""
+    return shipped.model(MODEL)
 
 
 def classify(

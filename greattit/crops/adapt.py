@@ -21,7 +21,6 @@ import numpy as np
 from greattit.crops import experts, graph, local, scores, taxonomy
 from greattit.crops.experts import FitConfig
 from greattit.crops.local import Local, pick, sharpen
-from greattit.crops.samples import assign_folds
 from greattit.crops.table import Table, features, form_of, tabulate
 from greattit.errors import DatasetError
 
@@ -118,8 +117,8 @@ def prepare_lesson(data: Dataset, folds: int = 5, *, form: Any = None) -> Lesson
     classes = choose_classes(labels, LEAST_OF_MANY if len(data) >= MANY else LEAST_OF_FEW, data.name)
     right = np.array([[taxonomy.agrees(name, label) for name in classes] for label in labels], bool)
     by_place = len(set(data.groups)) > 1
-    groups = data.groups if by_place else _like_series(table)
-    fold = assign_folds([data.name] * len(data), groups, min(folds, len(set(groups))))
+    groups = places_of(labels, data.groups, data.places, classes) if by_place else _like_series(table)
+    fold = even_folds(groups, right, min(folds, len(set(groups))))
     return Lesson(table, data.places, labels, groups, classes, right, fold, _taught(right, fold), by_place)
 
 
@@ -138,6 +137,47 @@ def choose_classes(labels: Sequence[str], least: int, subject: str) -> tuple[str
             remedy="add labelled parcels of at least two crops",
         )
     return classes
+
+
+def even_folds(groups: Sequence[str], right: Bools, folds: int) -> Ints:
+    """Return the fold (n,) of each sample: whole groups, large ones first, so that each fold has its share of each crop."""
+    names, owner = np.unique(np.asarray(groups), return_inverse=True)
+    counts = np.array([np.bincount(owner, column, len(names)) for column in (*right.T, np.ones(len(owner)))]).T
+    counts /= np.maximum(counts.sum(axis=0), 1.0)  # (group, class and all)
+    held = np.zeros((folds, counts.shape[1]))
+    fold_of = np.zeros(len(names), np.int64)
+    for group in np.lexsort((names, -counts[:, -1])):
+        held_with = held + counts[group]
+        cost = (held_with**2).sum(axis=1) - (held**2).sum(axis=1)
+        fold_of[group] = int(cost.argmin())
+        held[fold_of[group]] += counts[group]
+    used = np.unique(fold_of)
+    chosen: Ints = np.searchsorted(used, fold_of)[owner]
+    return chosen
+
+
+PARTS = 4
+"""parts into which the one place of a crop is cut"""
+
+
+def places_of(labels: Sequence[str], groups: Sequence[str], places: Doubles, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups (n,), those cut in parts that alone hold a class, so that every class has two places.
+
+    Without a second place a class could not be known from elsewhere, and leaving places out would measure something
+    else. The cut is along the longer side, in parts of as many samples; a place without positions stays whole.
+    """
+    truth, where = np.asarray(labels), np.asarray(groups, dtype=object)
+    found = [set(where[truth == name]) for name in classes]
+    out = where.copy()
+    for group in sorted({next(iter(where_found)) for where_found in found if len(where_found) == 1}):
+        rows = np.flatnonzero(where == group)
+        spots = places[rows] * [np.cos(np.radians(places[rows, 1].mean())), 1.0]
+        if not np.isfinite(spots).all():
+            continue
+        along = spots[:, int(np.ptp(spots, axis=0).argmax())]
+        part = np.minimum(np.argsort(np.argsort(along, kind="stable")) * PARTS // len(rows), PARTS - 1)
+        out[rows] = [f"{group}/{number}" for number in part]
+    return tuple(map(str, out))
 
 
 def _taught(right: Bools, fold: Ints) -> Bools:
@@ -181,6 +221,14 @@ def _fit_fold(
             arrays[name] = experts.fit(name, known, target[teach], fit, seed)
             calls[name] = experts.probabilities(name, arrays[name], unknown, target.shape[1], fit)
     return arrays, calls
+
+
+def _folds(data: Dataset, lesson: Lesson) -> dict[str, dict[str, dict[str, int]]]:
+    """Return the fold of each whole group, and of each sample of a group that was cut."""
+    pairs = list(zip(data.samples, data.groups, lesson.groups, map(int, lesson.fold), strict=True))
+    whole = {group: fold for _, group, own, fold in pairs if group == own}
+    cut = {sample: fold for sample, group, own, fold in pairs if group != own}
+    return {data.name: {"folds": whole, "sample_folds": cut}}
 
 
 def blend(held: dict[str, Doubles], right: Bools) -> dict[str, float]:
@@ -227,7 +275,7 @@ def _choose(
         weights={name: share for name, share in shares.items() if share > 0},
         refiner=refiner,
         calibration=calibration,
-        folds={data.name: dict(zip(lesson.groups, map(int, lesson.fold), strict=True))} if lesson.by_place else {},
+        folds=_folds(data, lesson),
         card={},
     )
     held_out = sharpen(refined, calibration["temperature"])
@@ -308,12 +356,14 @@ def _card(
     single = {
         name: round(float(lesson.right[known, calls_[known].argmax(axis=1)].mean()), 4) for name, calls_ in held.items()
     }
+    countries, looks = set(data.countries), lesson.table.looks[known]
     what = "whole places" if lesson.by_place else "series (the set has no places: figures are too good)"
     return {
         "figures": {
             "what": f"out of fold by {what}; levels of a fold are set on the other folds; 95 % intervals over places",
             data.name: figures,
         },
+        "serves": {"country": next(iter(countries)) if len(countries) == 1 else "", "looks": float(np.median(looks))},
         "each_expert_alone": single,
         "neighbourhood": gain,
         "classes_of_one_place": lonely,
@@ -322,14 +372,20 @@ def _card(
                 data.name: {
                     "samples": len(data),
                     "labels_used": int(known.sum()),
-                    "licence": licence or "not stated",
-                    "attribution": licence or "not stated",
-                    "ships": False,
-                    "folds": dict(zip(lesson.groups, map(int, lesson.fold), strict=True)) if lesson.by_place else {},
+                    **_licence(data.name, licence),
+                    **_folds(data, lesson)[data.name],
                 }
             }
         },
     }
+
+
+def _licence(name: str, licence: str) -> dict[str, Any]:
+    from greattit.crops.publish import SETS
+
+    if name in SETS and not licence:
+        return {"licence": SETS[name][0], "attribution": SETS[name][1], "ships": True}
+    return {"licence": licence or "not stated", "attribution": licence or "not stated", "ships": False}
 
 
 def coverage_by_fold(lesson: Lesson, calls: Doubles) -> dict[str, float]:

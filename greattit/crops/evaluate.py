@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greattit import policy
-from greattit.crops import dataset, judge, local, model_folder, prepare, scores, taxonomy
+from greattit.crops import dataset, judge, local, model_folder, prepare, regional, scores, taxonomy
 from greattit.crops.model import Model, load, spread_prior
 from greattit.errors import DatasetError
 from greattit.policy import places
@@ -33,14 +33,16 @@ def evaluate(
     day_of_season: int | None = None,
     train_on: Path | None = None,
     shots: int | None = None,
+    by: str = "group",
     seed: int = 0,
     workers: int = 1,
 ) -> dict[str, Any]:
     """Return the figures of a model on a folder with samples.parquet and series.parquet.
 
-    The model is the shipped one, that of the folder `model`, or one that is fitted first to the labelled samples of the
+    The model is the one that serves (`regional`, else the shipped network), that of the folder `model`, or one that is fitted first to the labelled samples of the
     folder `train_on` (to `shots` of them, drawn with `seed`). With `day_of_season` all seasons, those that are trained on
-    too, are seen up to that day only; day 1 is season_start.
+    too, are seen up to that day only; day 1 is season_start. `by` says what is left out whole when a set is trained on
+    and scored at once, and what intervals draw: "group" (places), "year" or "country".
 
     Each sample is called on the last day of its season year. Labels that are neither a class nor coarser than one are
     counted in `unknown_label` and left out. A label that is coarser than a class counts as right when the call is a
@@ -52,11 +54,11 @@ def evaluate(
     Raises `DatasetError` and `ModelError`.
     """
     folder = Path(dataset_dir)
-    data = _seen(dataset.read(folder), day_of_season)
+    data = _grouped(_seen(dataset.read(folder), day_of_season), by)
     if train_on is not None:
-        scored = _after_fitting(data, folder, Path(train_on), day_of_season, shots, seed, workers)
+        scored = _after_fitting(data, folder, Path(train_on), day_of_season, shots, by, seed, workers)
     else:
-        where = Path(model) if model is not None else model_folder()
+        where = Path(model) if model is not None else _serving(data, day_of_season)
         scored = _local(data, local.load(where)) if local.is_local(where) else _shipped(data, load(where))
     labels = [taxonomy.house_name(crop) for crop in data.crops]
     right = np.array([[taxonomy.agrees(name, label) for name in scored.classes] for label in labels], bool)
@@ -86,6 +88,12 @@ def evaluate(
     return result
 
 
+def _serving(data: Dataset, day_of_season: int | None) -> Path:
+    """The model fitted to the set's country and kind of series, else the network; of cut seasons only it knows."""
+    own = None if day_of_season is not None else regional.serving(data)
+    return own or model_folder()
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Calls of all samples of a set and what made them."""
@@ -104,6 +112,17 @@ def _seen(data: Dataset, day_of_season: int | None) -> Dataset:
             f"there is no day {day_of_season} of a season", subject=data.name, remedy="day 1 is the first"
         )
     return data.until(day_of_season)
+
+
+def _grouped(data: Dataset, by: str) -> Dataset:
+    if by == "group":
+        return data
+    named = {"year": [str(year) for year in data.years], "country": data.countries}
+    if by not in named:
+        raise DatasetError(f"cannot be split by {by!r}", subject=data.name, remedy="use group, year or country")
+    if len(set(named[by])) < 2:
+        raise DatasetError(f"has one {by} only", subject=data.name, remedy="split it by group")
+    return replace(data, groups=tuple(named[by]))
 
 
 def _shipped(data: Dataset, model: Model) -> Scored:
@@ -135,11 +154,11 @@ def _local(data: Dataset, model: Local, held_out: Doubles | None = None) -> Scor
 
 
 def _after_fitting(
-    data: Dataset, folder: Path, train_on: Path, day: int | None, shots: int | None, seed: int, workers: int
+    data: Dataset, folder: Path, train_on: Path, day: int | None, shots: int | None, by: str, seed: int, workers: int
 ) -> Scored:
     from greattit.crops.adapt import adapt, draw
 
-    teacher = _seen(dataset.read(train_on), day)
+    teacher = _grouped(_seen(dataset.read(train_on), day), by)
     same = folder.resolve() == train_on.resolve()
     repeated = 0
     if same and shots is not None:

@@ -10,7 +10,7 @@ Each is a handful of arrays, so that all of them travel in one safetensors file.
 
 from __future__ import annotations
 
-import zlib
+import lzma
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,9 @@ BATCH = 128
 class FitConfig:
     """How the experts are fitted."""
 
-    rounds: int = 120
+    rounds: int = 70
     """boosted trees of each class"""
-    rate: float = 0.06
+    rate: float = 0.1
     """learning rate of boosting"""
     leaves: int = 12
     """leaves of a boosted tree"""
@@ -85,7 +85,7 @@ def probabilities(name: str, tensors: Tensors, table: Table, classes: int, confi
         return shares
     import lightgbm
 
-    text = zlib.decompress(tensors["trees"].tobytes()).decode()
+    text = lzma.decompress(tensors["trees"].tobytes()).decode()
     own = tensors["classes"].astype(np.int64)
     out = np.zeros((len(table), classes))
     if len(own) == 1 or not len(table):
@@ -130,7 +130,7 @@ def _fit_trees(name: str, table: Table, target: Doubles, config: FitConfig, seed
 
 
 def _packed(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(zlib.compress(text.encode(), 9), np.uint8).copy()
+    return np.frombuffer(lzma.compress(text.encode()), np.uint8).copy()
 
 
 def _scaled(table: Table, mean: Floats, std: Floats) -> Floats:

@@ -52,8 +52,8 @@ class Local:
     """gates of the neighbourhood; None when it did not help on unseen places"""
     calibration: Mapping[str, float]
     """temperature, certainty_level, likely_level, novelty_level, least_looks"""
-    folds: Mapping[str, Mapping[str, int]]
-    """set -> group -> fold"""
+    folds: Mapping[str, Mapping[str, Mapping[str, int]]]
+    """set -> "folds": group -> fold, and "sample_folds": sample -> fold, of groups that were cut"""
     card: Mapping[str, Any]
     """the card as text"""
     sha256: str = ""
@@ -64,7 +64,9 @@ class Local:
     def fold_of(self, data: Dataset) -> Ints:
         """Return (n,) the member that did not see each sample's group; -1 for groups that none saw."""
         own = self.folds.get(data.name, {})
-        return np.array([own.get(group, -1) for group in data.groups], np.int64)
+        groups, samples = own.get("folds", {}), own.get("sample_folds", {})
+        pairs = zip(data.samples, data.groups, strict=True)
+        return np.array([samples.get(sample, groups.get(group, -1)) for sample, group in pairs], np.int64)
 
     def table(self, data: Dataset, least_clear: float = 0.0) -> Table:
         """Return the samples of a set in the form of this model."""
@@ -236,7 +238,10 @@ def _model(card: Mapping[str, Any], arrays: Tensors, sha: str) -> Local:
         refiner=refiner if card["neighbours"] else None,
         calibration={key: float(value) for key, value in card["calibration"].items()},
         folds={
-            name: {str(group): int(fold) for group, fold in part["folds"].items()}
+            name: {
+                kind: {str(key): int(fold) for key, fold in part.get(kind, {}).items()}
+                for kind in ("folds", "sample_folds")
+            }
             for name, part in card["training"]["sets"].items()
         },
         card=card,

@@ -243,6 +243,31 @@ def _offsets(allowed: Bools, sets: Sequence[str], groups: Sequence[str], config:
     return offsets
 
 
+def read_recipe(path: Path) -> TrainConfig:
+    """Read a recipe: YAML with the fields of `TrainConfig`, those left out as they are there; raise `DatasetError`."""
+    import yaml
+
+    remedy = "see recipes/crops.yaml for its form"
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = dict(given)
+        if "sources" in fields:
+            fields["sources"] = {str(name): Source(**how) for name, how in fields["sources"].items()}
+        if "augmentation" in fields:
+            how = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in fields["augmentation"].items()
+            }
+            fields["augmentation"] = Augmentation(**how)
+        if "window" in fields:
+            first, last = fields["window"]
+            fields["window"] = (int(first), int(last))
+        return TrainConfig(**fields)
+    except OSError as error:
+        raise DatasetError(f"cannot be read: {error.strerror}", subject=str(path), remedy=remedy) from error
+    except (yaml.YAMLError, TypeError, ValueError, AttributeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"is no recipe: {error}", subject=str(path), remedy=remedy) from error
+
+
 def as_text(config: TrainConfig) -> dict[str, Any]:
     """Return the configuration as it stands in the card."""
     return asdict(config)
