@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit.crops import adapt, scores
+from greattit.crops import adapt, graph, scores
 from greattit.crops.local import sharpen
 
 if TYPE_CHECKING:
@@ -138,10 +138,10 @@ def as_series(values: Floats) -> Floats:
     """Return seasons (n, steps, channel) as series (n, channel, steps), gaps filled along time.
 
     Before the first and after the last value it is that value; a channel that was never seen stays NaN. Where there is
-    one step only, the bands are the points of one series.
+    one step only, the bands are the points of one series, each scaled to mean 0 and standard deviation 1 over the set.
     """
     if values.shape[1] == 1:
-        return values.copy()
+        return graph.scale(values[:, 0])[:, None]
     out = values.transpose(0, 2, 1).copy()
     steps = np.arange(out.shape[2])
     for row, channel in zip(*np.nonzero(np.isnan(out).any(axis=2)), strict=True):
@@ -202,9 +202,9 @@ def _tempcnn(known: Floats, labels: Ints, unknown: Floats, seed: int) -> Doubles
     known, unknown = _filled(known, unknown)
     low, high = np.percentile(known, (2, 98), axis=(0, 2))
     span = np.maximum(high - low, 1e-6)[:, None]
-    one, other = (
+    one, other = (  # as published: each band to 0-1 between its 2nd and 98th percentile
         torch.from_numpy(((part - low[:, None]) / span).astype(np.float32)) for part in (known, unknown)
-    )  # as published: each band to 0-1 between its 2nd and 98th percentile
+    )
     goal = torch.from_numpy(labels)
     torch.manual_seed(seed)
     network = _network(known.shape[1], known.shape[2], int(labels.max()) + 1)
@@ -212,17 +212,19 @@ def _tempcnn(known: Floats, labels: Ints, unknown: Floats, seed: int) -> Doubles
     network.train()
     left = MOST_STEPS
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(one)).split(BATCH)[:left]:
+        order: Any = torch.randperm(len(one))
+        for rows in order.split(BATCH)[:left]:
             if len(rows) < 2:  # a batch of one has no spread to normalise by
                 continue
-            loss = torch.nn.functional.cross_entropy(network(one[rows]), goal[rows])
+            loss: Any = torch.nn.functional.cross_entropy(network(one[rows]), goal[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             left -= 1
     network.eval()
+    batches: Any = torch.split(other, 512)
     with torch.inference_mode():
-        shares: Doubles = torch.cat([network(part).softmax(dim=1).double() for part in other.split(512)]).numpy()
+        shares: Doubles = torch.cat([network(part).softmax(dim=1).double() for part in batches]).numpy()
     return shares
 
 
@@ -382,7 +384,7 @@ def confusion(labels: Sequence[str], classes: Sequence[str], calls: Doubles, rig
 
 def _about(data: Dataset, lesson: Lesson, model: Local) -> dict[str, Any]:
     known = lesson.right.any(axis=1)
-    untaught = [label for label, is_known, ok in zip(lesson.labels, known, lesson.taught, strict=True) if is_known > ok]
+    untaught = [lesson.labels[row] for row in np.flatnonzero(known & ~lesson.taught)]
     packages = ("numpy", "scikit-learn", "lightgbm", "torch", "aeon")
     return {
         "dataset": data.name,
