@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands import labelled, learning, patches, registry, satellite, serving
+from greattit.commands import labelled, learning, patches, peers, registry, satellite, serving
 from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
 
 if TYPE_CHECKING:
@@ -209,6 +209,7 @@ app.command()(learning.adapt)
 app.command()(serving.explain)
 registry.models_app.command("export-onnx")(serving.export_onnx)
 learning.evaluate_app.command("patches")(patches.patches)
+learning.evaluate_app.command("peers")(peers.evaluate_peers)
 app.add_typer(registry.models_app, name="models")
 app.add_typer(learning.train_app, name="train")
 app.add_typer(learning.evaluate_app, name="evaluate")

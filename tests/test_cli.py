@@ -12,7 +12,9 @@ from conftest import ROOT
 
 COMMANDS = ["", "appraise", "demo", "county", "serve", "ingest", "cube info", "cube scenes", "cube check"]
 COMMANDS += ["cube picture", "series", "simulate", "train crops", "train vigour", "train clouds", "evaluate crops"]
-COMMANDS += ["evaluate walk", "evaluate series", "evaluate clouds"]
+COMMANDS += ["evaluate walk", "evaluate series", "evaluate clouds", "evaluate patches", "evaluate peers"]
+COMMANDS += ["explain", "models", "models show", "models check", "models promote", "models rollback", "models index"]
+COMMANDS += ["models export-onnx", "adapt", "label"]
 DEMO = ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson"]
 
 

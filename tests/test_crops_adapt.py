@@ -77,7 +77,7 @@ def test_a_saved_model_is_the_same_and_a_damaged_one_is_not_loaded(
     assert (fold >= 0).all()
     calls = back.probabilities(seen, made.places, fold)
     assert np.allclose(calls, fitted.probabilities(seen, made.places, fold), atol=1e-3)
-    assert np.allclose(calls, fitted.held_out, atol=1e-2)
+    assert np.allclose(calls, fitted.held_out, atol=2e-2)
     file = tmp_path / "model" / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     local.load.cache_clear()
@@ -86,13 +86,13 @@ def test_a_saved_model_is_the_same_and_a_damaged_one_is_not_loaded(
 
 
 def test_the_same_folder_is_scored_out_of_fold_and_another_one_by_all(tmp_path: Path) -> None:
-    one, other = made_set(tmp_path / "one"), made_set(tmp_path / "other", 60, seed=1)
+    one, other = made_set(tmp_path / "one", 90), made_set(tmp_path / "other", 60, seed=1)
     own = evaluate.evaluate(one, train_on=one)
     assert "saw nothing of its group" in own["note"] and own["accuracy"] > 0.9
     assert 0.8 <= own["coverage_90"] <= 1 and own["set_size"] >= 1
     away = evaluate.evaluate(other, train_on=one)
     assert "no group of this set was used" in away["note"] and away["accuracy"] > 0.9
-    assert away["trained_samples"] == 120 and away["repeats_left_out"] == 0
+    assert away["trained_samples"] == 90 and away["repeats_left_out"] == 0
     assert [share for share, _ in away["acceptance_curve"]] == list(scores.ACCEPTED)
     assert set(away["by_group"]) == {f"other{number}" for number in range(6)}
     few = evaluate.evaluate(other, train_on=one, shots=20)
@@ -101,7 +101,7 @@ def test_the_same_folder_is_scored_out_of_fold_and_another_one_by_all(tmp_path: 
 
 
 def test_an_early_day_knows_less(tmp_path: Path) -> None:
-    one, other = made_set(tmp_path / "one"), made_set(tmp_path / "other", 60, seed=1)
+    one, other = made_set(tmp_path / "one", 90), made_set(tmp_path / "other", 60, seed=1)
     early = evaluate.evaluate(other, train_on=one, day_of_season=60)
     late = evaluate.evaluate(other, train_on=one, day_of_season=365)
     assert early["accuracy"] < 0.8 < late["accuracy"]
@@ -111,7 +111,7 @@ def test_an_early_day_knows_less(tmp_path: Path) -> None:
 
 
 def test_a_sample_in_both_sets_is_refused_and_a_repeated_series_is_left_out(tmp_path: Path) -> None:
-    one, other = made_set(tmp_path / "one"), made_set(tmp_path / "other", 60, seed=1)
+    one, other = made_set(tmp_path / "one", 90), made_set(tmp_path / "other", 60, seed=1)
     samples, looks = (pd.read_parquet(one / f"{name}.parquet") for name in ("samples", "series"))
     samples.head(1).to_parquet(tmp_path / "keep.parquet")
     for name, what in (("samples", samples), ("series", looks)):
@@ -220,7 +220,8 @@ def test_the_order_of_looks_changes_no_figure(tmp_path: Path) -> None:
     first = table.features(table.tabulate(dataset.read(folder), table.Form(("ndvi",))))
     looks = pd.read_parquet(folder / "series.parquet").sample(frac=1, random_state=3)
     looks.to_parquet(folder / "series.parquet")
-    assert np.array_equal(first, table.features(table.tabulate(dataset.read(folder), table.Form(("ndvi",)))))
+    again = table.features(table.tabulate(dataset.read(folder), table.Form(("ndvi",))))
+    assert np.array_equal(first, again, equal_nan=True)
 
 
 def test_figures_of_a_known_case() -> None:

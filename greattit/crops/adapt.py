@@ -1,9 +1,10 @@
 """Fits a model to the labelled parcels of one place: `adapt`, the work behind `greattit adapt` and `--train-on`.
 
-Each expert is fitted five times, each time without the parcels of some places (whole groups), so that every parcel has a
-call from a model that saw nothing of its surroundings. On those calls, and on nothing else, everything is chosen: how
-much each expert counts, whether the neighbours are heard, the temperature, the levels. What is chosen on them is judged
-on them fold by fold: the level that a fold is judged by was set on the other folds.
+Each expert is fitted five times, each time without the parcels of some places (whole groups), so that every parcel has
+a call from a model that saw nothing of its surroundings. On those calls, and on nothing else, everything is chosen: how
+much each expert counts, whether the neighbours are heard, the temperature, the levels. The prediction sets of a fold
+are judged by the level that the other folds set; the shares of the experts and the temperature are few numbers that are
+set on all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from greattit.crops.experts import FitConfig
 from greattit.crops.local import Local, pick, sharpen
 from greattit.crops.table import Table, features, form_of, tabulate
 from greattit.errors import DatasetError
+from greattit.onethread import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +76,7 @@ def adapt(
     fit = fit or FitConfig()
     lesson = prepare_lesson(data, folds)
     names = _experts_for(len(data))
-    known = lesson.right.any(axis=1)
+    known = np.asarray(lesson.right.any(axis=1))
     jobs = [
         (lesson.table, _targets(lesson), known & (lesson.fold != number), lesson.fold == number, names, fit, seed)
         for number in range(int(lesson.fold.max()) + 1)
@@ -88,7 +90,8 @@ def adapt(
     for number, (_, calls) in enumerate(found):
         for name in names:
             held[name][lesson.fold == number] = calls[name]
-    return _choose(data, lesson, held, [arrays for arrays, _ in found], fit, licence)
+    with one_thread():
+        return _choose(data, lesson, held, [arrays for arrays, _ in found], fit, licence)
 
 
 def draw(data: Dataset, shots: int, seed: int = 0) -> Dataset:
@@ -140,7 +143,7 @@ def choose_classes(labels: Sequence[str], least: int, subject: str) -> tuple[str
 
 
 def even_folds(groups: Sequence[str], right: Bools, folds: int) -> Ints:
-    """Return the fold (n,) of each sample: whole groups, large ones first, so that each fold has its share of each crop."""
+    """Return the fold (n,) of each sample: whole groups, large ones first, each fold with its share of each crop."""
     names, owner = np.unique(np.asarray(groups), return_inverse=True)
     counts = np.array([np.bincount(owner, column, len(names)) for column in (*right.T, np.ones(len(owner)))]).T
     counts /= np.maximum(counts.sum(axis=0), 1.0)  # (group, class and all)
@@ -205,15 +208,13 @@ def _targets(lesson: Lesson) -> Doubles:
 
 def _experts_for(samples: int) -> tuple[str, ...]:
     if samples >= MANY:
-        return ("boosting", "network")
+        return ("boosting", "network", "plain")
     return ("boosting", "forest", "network") if samples >= SOME else ("boosting", "forest")
 
 
 def _fit_fold(
     table: Table, target: Doubles, teach: Bools, ask: Bools, names: Sequence[str], fit: FitConfig, seed: int
 ) -> tuple[dict[str, Any], dict[str, Doubles]]:
-    from greattit.onethread import one_thread
-
     arrays, calls = {}, {}
     known, unknown = pick(table, np.flatnonzero(teach)), pick(table, np.flatnonzero(ask))
     with one_thread():
@@ -257,7 +258,7 @@ def mix(held: dict[str, Doubles], shares: dict[str, float]) -> Doubles:
 def _choose(
     data: Dataset, lesson: Lesson, held: dict[str, Doubles], members: list[Any], fit: FitConfig, licence: str
 ) -> Local:
-    good = lesson.taught if lesson.taught.any() else lesson.right.any(axis=1)
+    good = lesson.taught if lesson.taught.any() else np.asarray(lesson.right.any(axis=1))
     shares = blend({name: calls[good] for name, calls in held.items()}, lesson.right[good])
     mixed = mix(held, shares)
     joined = graph.link(lesson.places, graph.scale(features(lesson.table)), lesson.fold)
@@ -341,7 +342,7 @@ def _card(
     calibration: dict[str, float],
     licence: str,
 ) -> dict[str, Any]:
-    known = lesson.right.any(axis=1)
+    known = np.asarray(lesson.right.any(axis=1))
     calls = sharpen(refined, calibration["temperature"])
     labels = [label for label, is_known in zip(lesson.labels, known, strict=True) if is_known]
     groups = [group for group, is_known in zip(lesson.groups, known, strict=True) if is_known]

@@ -39,17 +39,18 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the figures of a model on a folder with samples.parquet and series.parquet.
 
-    The model is the one that serves (`regional`, else the shipped network), that of the folder `model`, or one that is fitted first to the labelled samples of the
-    folder `train_on` (to `shots` of them, drawn with `seed`). With `day_of_season` all seasons, those that are trained on
-    too, are seen up to that day only; day 1 is season_start. `by` says what is left out whole when a set is trained on
-    and scored at once, and what intervals draw: "group" (places), "year" or "country".
+    The model is the one that serves (`regional`, else the shipped network), that of the folder `model`, or one that is
+    fitted first to the labelled samples of the folder `train_on` (to `shots` of them, drawn with `seed`). With
+    `day_of_season` all seasons, those that are trained on too, are seen up to that day only; day 1 is season_start.
+    `by` says what is left out whole when a set is trained on and scored at once, and what intervals draw: "group"
+    (places), "year" or "country".
 
     Each sample is called on the last day of its season year. Labels that are neither a class nor coarser than one are
     counted in `unknown_label` and left out. A label that is coarser than a class counts as right when the call is a
     kind of it. `accuracy` counts the best guess of every sample; `accepted` is the share not abstained from;
     `coverage_90` the share of samples whose crop is in the prediction set, of `set_size` crops on average; the other
-    figures are those of `scores.figures`. A sample whose group was trained on is scored by the member that saw nothing of
-    that group, and `note` says so. Figures of nothing are None.
+    figures are those of `scores.figures`. A sample whose group was trained on is scored by the member that saw nothing
+    of that group, and `note` says so. Figures of nothing are None.
 
     Raises `DatasetError` and `ModelError`.
     """

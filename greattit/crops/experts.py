@@ -4,6 +4,8 @@
 - forest: random trees of the same library, for sets that are too small to boost.
 - network: the temporal CNN of `network` on the grid of `table`, with mixup (Zhang et al. 2018, arXiv:1710.09412) and
   seasons of which parts are hidden.
+- plain: the same network trained as Pelletier et al. 2019 did, on seasons whose gaps are filled along time, with
+  nothing hidden and nothing mixed: the better one where few dates are always seen.
 
 Each is a handful of arrays, so that all of them travel in one safetensors file.
 """
@@ -11,7 +13,7 @@ Each is a handful of arrays, so that all of them travel in one safetensors file.
 from __future__ import annotations
 
 import lzma
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Tensors = dict[str, NDArray[Any]]
 
-NAMES = ("boosting", "network", "forest")
-BATCH = 128
+NAMES = ("boosting", "network", "plain", "forest")
+NETWORKS = ("network", "plain")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class FitConfig:
     """fewest and most steps of training of the network"""
     epochs: int = 40
     """passes over the samples, within `steps`"""
+    batch: int = 128
+    """samples of one step"""
     width: int = 64
     """filters of each layer"""
     hidden: int = 128
@@ -66,6 +70,26 @@ class FitConfig:
     """largest shift of a whole season [steps]"""
     smoothing: float = 0.05
     """label smoothing"""
+    fill: bool = False
+    """gaps are filled along time and nothing tells them from what was seen"""
+
+    @property
+    def plain(self) -> FitConfig:
+        """The training of the plain network; its size grows with that of the other."""
+        return replace(
+            self,
+            batch=64,
+            epochs=20,
+            hidden=2 * self.hidden,
+            dropout=0.5,
+            network_rate=1e-3,
+            weight_decay=0.0,
+            mixup=0.0,
+            noise=0.0,
+            hidden_steps=0.0,
+            smoothing=0.0,
+            fill=True,
+        )
 
 
 def fit(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) -> Tensors:
@@ -73,19 +97,20 @@ def fit(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) 
 
     Raises `DatasetError` when the loss of the network is no number.
     """
-    if name == "network":
-        return _fit_network(table, target, config, seed)
+    if name in NETWORKS:
+        return _fit_network(table, target, config if name == "network" else config.plain, seed)
     return _fit_trees(name, table, target, config, seed)
 
 
 def probabilities(name: str, tensors: Tensors, table: Table, classes: int, config: FitConfig) -> Doubles:
     """Return the probabilities (n, class) that a fitted expert gives."""
-    if name == "network":
-        shares: Doubles = np.exp(log_shares(tensors, table, classes, config))
+    if name in NETWORKS:
+        own_config = config if name == "network" else config.plain
+        shares: Doubles = np.exp(log_shares(tensors, table, classes, own_config))
         return shares
     import lightgbm
 
-    text = lzma.decompress(tensors["trees"].tobytes()).decode()
+    text = tensors["trees"].tobytes().decode()
     own = tensors["classes"].astype(np.int64)
     out = np.zeros((len(table), classes))
     if len(own) == 1 or not len(table):
@@ -102,9 +127,9 @@ def _fit_trees(name: str, table: Table, target: Doubles, config: FitConfig, seed
     labels = target.argmax(axis=1)
     own, index = np.unique(labels, return_inverse=True)
     if len(own) == 1:
-        return {"trees": _packed(""), "classes": own.astype(np.int64)}
+        return {"trees": _as_array(""), "classes": own.astype(np.int64)}
     small = len(labels) < 300
-    common = {
+    common: dict[str, Any] = {
         "objective": "multiclass" if len(own) > 2 else "binary",
         "verbose": -1,
         "num_threads": 1,
@@ -126,19 +151,59 @@ def _fit_trees(name: str, table: Table, target: Doubles, config: FitConfig, seed
         common |= {"min_data_in_leaf": 3 if small else 10}
     data = lightgbm.Dataset(features(table), index, weight=target.max(axis=1), params={"verbose": -1})
     booster = lightgbm.train(common, data, rounds)
-    return {"trees": _packed(booster.model_to_string()), "classes": own.astype(np.int64)}
+    return {"trees": _as_array(booster.model_to_string()), "classes": own.astype(np.int64)}
 
 
-def _packed(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(lzma.compress(text.encode()), np.uint8).copy()
+def _as_array(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8).copy()
 
 
-def _scaled(table: Table, mean: Floats, std: Floats) -> Floats:
-    """Return the network's input (n, 2 * channel, steps): scaled values, 0 where unseen, and how much was seen."""
+def packed(tensors: Tensors) -> Tensors:
+    """Return the arrays of an expert as they stand in a file: trees packed by LZMA, large matrices in 16 bits."""
+    half = {
+        key: value.astype(np.float16) for key, value in tensors.items() if key.startswith("net.") and value.ndim > 1
+    }
+    trees = {key: _squeeze(value, lzma.compress) for key, value in tensors.items() if key == "trees"}
+    return tensors | half | trees
+
+
+def unpacked(tensors: Tensors) -> Tensors:
+    """Undo `packed`; raise `ValueError` when the trees are damaged."""
+    try:
+        trees = {key: _squeeze(value, lzma.decompress) for key, value in tensors.items() if key == "trees"}
+        half = {key: value.astype(np.float32) for key, value in tensors.items() if value.dtype == np.float16}
+        return tensors | half | trees
+    except lzma.LZMAError as error:
+        raise ValueError(f"trees are damaged: {error}") from error
+
+
+def _squeeze(value: NDArray[Any], how: Any) -> NDArray[np.uint8]:
+    return np.frombuffer(how(value.tobytes()), np.uint8).copy()
+
+
+def _scaled(table: Table, mean: Floats, std: Floats, fill: bool) -> Floats:
+    """Return the network's input (n, 2 * channel, steps): scaled values, 0 where unseen, and how much was seen.
+
+    With `fill` it is (n, channel, steps), gaps filled from the steps before and after.
+    """
+    if fill:
+        whole: Floats = np.nan_to_num((filled(table.values) - mean) / std).transpose(0, 2, 1).astype(np.float32)
+        return whole
     values = np.nan_to_num((table.values - mean) / std)
     seen = np.where(np.isfinite(table.values), table.seen, 0.0)
     both: Floats = np.concatenate([values, seen], axis=2).transpose(0, 2, 1).astype(np.float32)
     return both
+
+
+def filled(values: Floats) -> Floats:
+    """Return values (n, steps, channel) with gaps filled linearly along the steps; NaN where a row has nothing."""
+    out = values.copy()
+    steps = np.arange(values.shape[1])
+    for row, channel in np.argwhere(~np.isfinite(values).all(axis=1)):
+        seen = np.isfinite(values[row, :, channel])
+        if seen.any():
+            out[row, :, channel] = np.interp(steps, steps[seen], values[row, seen, channel])
+    return out
 
 
 def _network(inputs: int, steps: int, classes: int, config: FitConfig) -> Any:
@@ -159,13 +224,13 @@ def _fit_network(table: Table, target: Doubles, config: FitConfig, seed: int) ->
     mean = np.where(there, flat, 0.0).sum(axis=0) / count
     std = np.sqrt(np.where(there, (flat - mean) ** 2, 0.0).sum(axis=0) / count) + 1e-4
     mean, std = mean.astype(np.float32), std.astype(np.float32)
-    inputs = torch.from_numpy(_scaled(table, mean, std))
+    inputs = torch.from_numpy(_scaled(table, mean, std, config.fill))
     goal = torch.from_numpy(target.astype(np.float32))
     goal = goal * (1 - config.smoothing) + config.smoothing / goal.shape[1]
     torch.manual_seed(seed)
     dice = torch.Generator().manual_seed(seed)
     network = _network(inputs.shape[1], inputs.shape[2], goal.shape[1], config)
-    batches = max(1, len(inputs) // BATCH)
+    batches = max(1, len(inputs) // config.batch)
     steps = int(np.clip(config.epochs * batches, *config.steps))
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.network_rate, weight_decay=config.weight_decay)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.network_rate, total_steps=steps + 1, pct_start=0.2)
@@ -173,8 +238,11 @@ def _fit_network(table: Table, target: Doubles, config: FitConfig, seed: int) ->
     for step in range(steps):
         if step % batches == 0:
             order = torch.randperm(len(inputs), generator=dice)
-        rows = order[step % batches * BATCH : (step % batches + 1) * BATCH]
-        x, y = _mixed(_hidden(inputs[rows], config, dice), goal[rows], config, dice)
+        first = step % batches * config.batch
+        rows = order[first : first + config.batch]
+        x, y = inputs[rows], goal[rows]
+        if not config.fill:
+            x, y = _mixed(_hidden(x, config, dice), y, config, dice)
         loss = -(network(x).log_softmax(dim=1) * y).sum(dim=1).mean()
         if not torch.isfinite(loss):
             raise DatasetError(
@@ -226,7 +294,7 @@ def log_shares(tensors: Tensors, table: Table, classes: int, config: FitConfig) 
     """Return log probabilities (n, class) of a fitted network."""
     import torch
 
-    inputs = torch.from_numpy(_scaled(table, tensors["mean"], tensors["std"]))
+    inputs = torch.from_numpy(_scaled(table, tensors["mean"], tensors["std"], config.fill))
     network = _network(inputs.shape[1], inputs.shape[2], classes, config)
     state = {
         key.removeprefix("net."): torch.from_numpy(np.array(value)) for key, value in tensors.items() if "net." in key
@@ -234,6 +302,6 @@ def log_shares(tensors: Tensors, table: Table, classes: int, config: FitConfig) 
     network.load_state_dict(state)
     network.eval()
     with torch.inference_mode():
-        parts = [network(part).log_softmax(dim=1).double() for part in inputs.split(512)]
+        parts = [network(part).log_softmax(dim=1).double() for part in torch.split(inputs, 512)]
     out: Doubles = torch.cat(parts).numpy() if len(inputs) else np.zeros((0, classes))
     return out

@@ -1,10 +1,10 @@
-"""The neighbourhood: parcels are nodes, near ones share an edge, and calls are refined by what the neighbours look like.
+"""The neighbourhood: parcels are nodes, near ones share an edge, and calls are refined by what neighbours look like.
 
 A small network of messages (after Gilmer et al. 2017, arXiv:1704.01212) works on the calls and not on the labels: each
-node hears the log-probabilities of its neighbours, weighted by a gate that is learned from the edge - how far apart the
-two are, and how much their seasons differ. No label of any parcel enters at serving, and in training an edge never joins
-two folds, so that a neighbour's label cannot leak. It is plain torch: a library of graphs brings sixteen seconds of
-import for one gather and one sum.
+node hears the log-probabilities of its neighbours, weighted by a gate that is learned from the edge: how far apart the
+two are, and how much their seasons differ. No label of any parcel enters at serving, and in training an edge never
+joins two folds, so that a neighbour's label cannot leak. It is plain torch: a library of graphs brings sixteen seconds
+of import for one gather and one sum.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from greattit.onethread import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,8 +46,7 @@ class Graph:
     @property
     def joined(self) -> NDArray[np.bool_]:
         """(n,) nodes with a neighbour."""
-        joined: NDArray[np.bool_] = (self.nodes >= 0).any(axis=1)
-        return joined
+        return np.asarray((self.nodes >= 0).any(axis=1))
 
 
 def link(places: Doubles, values: Floats, apart: Ints | None = None) -> Graph:
@@ -99,8 +100,9 @@ def _module() -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.gate = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1), nn.Softplus())
-            nn.init.constant_(self.gate[2].bias, -3.0)
+            last = nn.Linear(8, 1)
+            self.gate = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), last, nn.Softplus())
+            nn.init.constant_(last.bias, -3.0)
 
         def forward(self, logs: Any, nodes: Any, edges: Any, there: Any) -> Any:
             gates = self.gate(edges).squeeze(-1) * there  # (n, k)
@@ -136,11 +138,12 @@ def learn(probabilities: Doubles, right: NDArray[np.bool_], graph: Graph, seed: 
     inputs = _arrays(probabilities, graph)
     rows, wrong = torch.from_numpy(np.flatnonzero(counts)), torch.from_numpy(~right[counts])
     optimiser = torch.optim.Adam(refiner.parameters(), lr=RATE, weight_decay=DECAY)
-    for _ in range(STEPS):
-        logs = refiner(*inputs)[rows].masked_fill(wrong, -1e9).logsumexp(dim=1)
-        optimiser.zero_grad()
-        (-logs.mean()).backward()
-        optimiser.step()
+    with one_thread():
+        for _ in range(STEPS):
+            logs = refiner(*inputs)[rows].masked_fill(wrong, -1e9).logsumexp(dim=1)
+            optimiser.zero_grad()
+            (-logs.mean()).backward()
+            optimiser.step()
     return {key: value.detach().numpy() for key, value in refiner.state_dict().items()}
 
 
@@ -150,7 +153,7 @@ def refine(probabilities: Doubles, graph: Graph, tensors: Tensors) -> Doubles:
 
     refiner = _module()
     refiner.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in tensors.items()})
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         heard = refiner(*_arrays(probabilities, graph)).double().exp().numpy()
     joined: Doubles = np.where(graph.joined[:, None], heard, probabilities)
     return joined

@@ -1,7 +1,7 @@
 """A model that was fitted to one place: experts, their weights, the neighbourhood, calibration; `load` and `save`.
 
-It is a folder like that of the shipped network: `weights.safetensors` and `card.yaml`. Member k of each expert saw nothing
-of fold k; a stranger's sample is called by the mean of all members.
+It is a folder like that of the shipped network: `weights.safetensors` and `card.yaml`. Member k of each expert saw
+nothing of fold k; a stranger's sample is called by the mean of all members.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from greattit.crops import experts, graph
 from greattit.crops.experts import FitConfig
 from greattit.crops.table import Form, Table, features, tabulate
 from greattit.errors import ModelError
+from greattit.onethread import one_thread
 from greattit.types import CropCall
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ class Local:
         `places` (n, 2) are longitude and latitude, NaN for none; `fold` (n,) is the member that alone is asked for a
         sample, -1 for the mean of all. Samples are each other's neighbours unless told not to be.
         """
-        mixed = self.mixed(table, fold)
-        if neighbours and self.refiner is not None:
-            joined = graph.link(places, graph.scale(features(table)), fold)
-            mixed = graph.refine(mixed, joined, self.refiner)
+        with one_thread():
+            mixed = self.mixed(table, fold)
+            if neighbours and self.refiner is not None:
+                joined = graph.link(places, graph.scale(features(table)), fold)
+                mixed = graph.refine(mixed, joined, self.refiner)
         return sharpen(mixed, self.calibration["temperature"])
 
     def mixed(self, table: Table, fold: Ints | None = None) -> Doubles:
@@ -157,7 +159,7 @@ def tensors(model: Local) -> dict[str, NDArray[Any]]:
         f"{number}.{name}.{key}": np.ascontiguousarray(value)
         for number, member in enumerate(model.members)
         for name, arrays in member.items()
-        for key, value in arrays.items()
+        for key, value in experts.packed(arrays).items()
     }
     return out | {f"graph.{key}": np.ascontiguousarray(value) for key, value in (model.refiner or {}).items()}
 
@@ -233,7 +235,7 @@ def _model(card: Mapping[str, Any], arrays: Tensors, sha: str) -> Local:
         classes=tuple(map(str, card["classes"])),
         form=Form.from_text(card["input"]),
         fit=FitConfig(**given),
-        members=tuple(members),
+        members=tuple({name: experts.unpacked(arrays) for name, arrays in member.items()} for member in members),
         weights=weights,
         refiner=refiner if card["neighbours"] else None,
         calibration={key: float(value) for key, value in card["calibration"].items()},

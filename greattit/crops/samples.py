@@ -254,7 +254,7 @@ def read_recipe(path: Path) -> TrainConfig:
         if "sources" in fields:
             fields["sources"] = {str(name): Source(**how) for name, how in fields["sources"].items()}
         if "augmentation" in fields:
-            how = {
+            how: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in fields["augmentation"].items()
             }
             fields["augmentation"] = Augmentation(**how)

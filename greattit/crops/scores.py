@@ -103,9 +103,9 @@ def figures(
     """Return all figures of calls (n, class) by their labels (n,), classes that are right (n, class) and groups (n,).
 
     `accuracy_80` is that of the surest 80 %; `acceptance_curve` pairs accepted share and accuracy; `accepted_at_93` the
-    largest share at which 93 % are right; `accepted` is the share at or above the certainty `level`. Intervals are 95 %,
-    by drawing whole groups again. Labels that stand in one group only cannot be learned from other places: they are in
-    `one_group_labels`, and `accuracy_without_them` leaves them out. Figures of nothing are None.
+    largest share at which 93 % are right; `accepted` is the share at or above the certainty `level`. Intervals are
+    95 %, by drawing whole groups again. Labels that stand in one group only cannot be learned from other places: they
+    are in `one_group_labels`, and `accuracy_without_them` leaves them out. Figures of nothing are None.
     """
     called, certainty = calls.argmax(axis=1), calls.max(axis=1)
     hit = right[np.arange(len(calls)), called] if len(calls) else np.zeros(0, bool)

@@ -1,8 +1,9 @@
 """Seasons of a labelled set as arrays for a model that is fitted to one place: `tabulate`.
 
 The grid lies on the days of the year on which the set was seen and may run over New Year: a season from September to
-August lies on it as one from January to December does. A set of single composites has one step. At every step each channel is the mean of the looks around it (as in `prepare`), and
-where nothing was seen it is NaN. Which channels there are is up to the set: bands, NDVI alone, radar alone, weather.
+August lies on it as one from January to December does. A set of single composites has one step. At every step each
+channel is the mean of the looks around it (as in `prepare`), and where nothing was seen it is NaN. Which channels there
+are is up to the set: bands, NDVI alone, radar alone, weather.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ RATIOS = {
     "ndre": ("B08", "B05"),
     "ndre7": ("B07", "B04"),
 }
-"""name -> (a, b): (a - b) / (a + b); moisture (Gao 1996), green NDVI (Gitelson et al. 1996), residue (van Deventer et al.
-1997), red edge (Barnes et al. 2000)"""
+"""name -> (a, b): (a - b) / (a + b); moisture (Gao 1996), green NDVI (Gitelson et al. 1996), residue (van Deventer
+et al. 1997), red edge (Barnes et al. 2000)"""
 YEAR = 365.0
 LONG_SPAN, WHOLE_SPAN = 120.0, 300.0
 """[days] a set seen over more than the first has the usual steps, over more than the second the whole year"""
@@ -116,7 +117,8 @@ def form_of(data: Dataset) -> Form:
 
 def days_of_year(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return days since 1 January of each date's own year."""
-    return (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+    days: NDArray[np.float64] = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+    return days
 
 
 def _arc(days: NDArray[np.float64]) -> tuple[float, float]:
@@ -176,7 +178,7 @@ def _raw(data: Dataset) -> Floats:
 
 
 def features(table: Table) -> Floats:
-    """Return the table as columns for trees (n, feature): steps, ratios of bands, radar's VH - VV, and the curve's shape.
+    """Return the table as columns for trees (n, feature): steps, ratios of bands, radar's VH - VV, the curve's shape.
 
     Values that were not seen stay NaN, which the trees take as they are.
     """
@@ -204,7 +206,7 @@ def features(table: Table) -> Floats:
 
 
 def shape(curve: Floats) -> Floats:
-    """Return of curves (n, steps) the least, the most, mean, spread and the step of the most (n, 5); NaN where unseen."""
+    """Return of curves (n, steps) least, most, mean, spread and the step of the most (n, 5); NaN where unseen."""
     seen = np.isfinite(curve)
     none = ~seen.any(axis=1)
     count = np.maximum(seen.sum(axis=1), 1)
