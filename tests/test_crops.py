@@ -257,7 +257,23 @@ def test_the_figures_of_the_card_can_be_had_again(shared_data: Path, name: str) 
     from greattit.crops.evaluate import evaluate
 
     card = yaml.safe_load((crops.model_folder() / "card.yaml").read_text())["figures"][name]
-    got = evaluate(shared_data / "series" / name)
+    got = evaluate(shared_data / "series" / name, model=crops.model_folder())
     assert got["accuracy"] == pytest.approx(card["accuracy"], abs=2e-3)
     assert got["scored"] == card["samples"] and "used in training" in got["note"]
     assert got["interval"][0] > got["majority_accuracy"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["canada-2017", "denmark-2016", "india-2022"])
+def test_a_country_with_a_model_of_its_own_is_called_by_it(shared_data: Path, name: str) -> None:
+    from greattit.crops.evaluate import evaluate
+
+    got = evaluate(shared_data / "series" / name)
+    card = yaml.safe_load((crops.model_folder().parent / got["model"].split("-2")[0] / "card.yaml").read_text())
+    figure = card["figures"][name]
+    assert got["model"] == f"crops-{name}" and got["model_sha256"] == card["weights"]["sha256"]
+    assert got["accuracy"] == pytest.approx(figure["accuracy"], abs=5e-3)
+    assert got["accuracy"] > evaluate(shared_data / "series" / name, model=crops.model_folder())["accuracy"]
+    assert card["training"]["sets"][name]["ships"] and card["training"]["sets"][name]["licence"] != "not stated"
+    early = evaluate(shared_data / "series" / name, day_of_season=90)
+    assert early["model"] == "crops-tempcnn"

@@ -85,6 +85,25 @@ def test_a_saved_model_is_the_same_and_a_damaged_one_is_not_loaded(
         local.load(tmp_path / "model")
 
 
+def test_a_plot_is_called_by_a_model_of_its_place(made: dataset.Dataset, fitted: local.Local, tmp_path: Path) -> None:
+    from datetime import date
+
+    from greattit import crops
+    from greattit.types import Series
+
+    adapt.save(fitted, tmp_path / "own")
+    plots = [made.series(row) for row in range(12)]
+    calls = crops.classify_many(plots, day=date(2021, 12, 31), model=tmp_path / "own")
+    agree = [
+        max(call.probabilities, key=call.probabilities.__getitem__) == made.crops[row] for row, call in enumerate(calls)
+    ]
+    assert sum(agree) >= 11
+    assert crops.classify(plots[3], day=date(2021, 12, 31), model=tmp_path / "own") == calls[3]
+    nothing = Series("x", plots[0].dates[:0], ("ndvi",), plots[0].values[:0], plots[0].clear[:0])
+    for day, one in ((date(2021, 12, 31), nothing), (date(2019, 6, 1), plots[0])):
+        assert crops.classify(one, day=day, model=tmp_path / "own").abstained == "nothing was seen this season"
+
+
 def test_the_same_folder_is_scored_out_of_fold_and_another_one_by_all(tmp_path: Path) -> None:
     one, other = made_set(tmp_path / "one", 90), made_set(tmp_path / "other", 60, seed=1)
     own = evaluate.evaluate(one, train_on=one)

@@ -22,6 +22,9 @@ from greattit.registry import swap
 WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 Change = Callable[[dict[str, Any]], None]
 
+NAMES = ("clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "vigour")
+"""models that ship"""
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -110,7 +113,7 @@ def test_the_index_is_the_same_each_time(home: Path) -> None:
 
 
 def test_the_shipped_models_hold_whatever_form_their_cards_have(home: Path) -> None:
-    assert {one.name: one.faults for one in registry.models()} == {"clouds": (), "crops": (), "vigour": ()}
+    assert {one.name: one.faults for one in registry.models()} == {name: () for name in NAMES}
     for one in registry.models():
         assert one.training and one.figures and one.serves
 
@@ -125,16 +128,16 @@ def test_everything_fits_a_terminal(home: Path) -> None:
 
 def test_json_says_the_same(home: Path) -> None:
     listed = json.loads(run("--json")[1])
-    assert [one["name"] for one in listed] == ["clouds", "crops", "vigour"]
+    assert [one["name"] for one in listed] == list(NAMES)
     shown = json.loads(run("show", "crops", "--json")[1])
     assert shown["card"]["name"] == shown["title"] and shown["weights_sha256"] == listed[1]["weights_sha256"]
-    assert json.loads(run("check", "--json")[1]) == {"clouds": [], "crops": [], "vigour": []}
+    assert json.loads(run("check", "--json")[1]) == {name: [] for name in NAMES}
 
 
 def test_an_unknown_name_lists_what_there_is(home: Path) -> None:
     for words in (("show", "nothing"), ("check", "nothing")):
         code, said = run(*words)
-        assert code == 2 and "there are clouds, crops, vigour" in said
+        assert code == 2 and f"there are {', '.join(NAMES)}" in said
 
 
 def test_tampered_weights_are_named(home: Path) -> None:
@@ -197,7 +200,7 @@ def test_a_better_candidate_serves_and_the_old_one_is_kept(home: Path) -> None:
     kept = home / "previous" / f"crops-{before.sha8}"
     assert whole(kept) == before.sha8
     assert registry.find(before.weights_sha256) == kept and registry.find(whole(candidate)) == home / "crops"
-    assert registry.check() == {"clouds": [], "crops": [], "vigour": [], f"previous/{kept.name}": []}
+    assert registry.check() == {name: [] for name in NAMES} | {f"previous/{kept.name}": []}
     assert not list(home.glob(".*")), "nothing is left lying about"
 
 
@@ -310,7 +313,7 @@ def test_what_does_not_load_or_does_not_hold_is_refused(home: Path) -> None:
         (made(home, "careless", lambda card: card.pop("made_by")), "made_by"),
         (home / "crops", "already"),
         (home / "nowhere", "is not a model folder"),
-        (made(home, "other", lambda card: card.update(name="weather")), "say --as with one of clouds, crops, vigour"),
+        (made(home, "other", lambda card: card.update(name="weather")), f"say --as with one of {', '.join(NAMES)}"),
     ):
         with pytest.raises(ModelError, match=said):
             registry.promote(folder, reason="I want it")

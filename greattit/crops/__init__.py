@@ -43,8 +43,10 @@ def classify(
 
     The call abstains, with its reason, when there are too few clear looks, when the series is unlike anything trained
     on, and when no crop is certain enough. A call of a cover ("forest") is a call: `taxonomy.is_crop` says that it is
-    no crop. The order of the looks does not matter. Raises `ModelError` when the model cannot be loaded and
-    `PolicyError` before the first policy day.
+    no crop. A model that was fitted to one place (`greattit adapt`) keeps the shares of its place: `prior` does not
+    move it. The order of the looks does not matter.
+
+    Raises `ModelError` when the model cannot be loaded and `PolicyError` before the first policy day.
     """
     return classify_many([series], day=day, prior=prior, model=model)[0]
 
@@ -53,10 +55,13 @@ def classify_many(
     series: Sequence[Series], *, day: date, prior: Mapping[str, float] | None = None, model: Path | None = None
 ) -> list[CropCall]:
     """Do `classify` for many plots at once; the calls are in the order of `series`."""
-    from greattit.crops import prepare
+    from greattit.crops import local, prepare
     from greattit.crops.model import load, spread_prior
 
-    loaded = load(Path(model) if model is not None else model_folder())
+    folder = Path(model) if model is not None else model_folder()
+    if local.is_local(folder):
+        return local.classify(local.load(folder), series, day)
+    loaded = load(folder)
     rules = policy.load("crops").on(day)
     least_clear, least_looks, floor = (
         float(rules.rule("call", name).value) for name in ("least_clear", "least_looks", "unnamed_share")

@@ -115,7 +115,7 @@ def draw(data: Dataset, shots: int, seed: int = 0) -> Dataset:
 
 def prepare_lesson(data: Dataset, folds: int = 5, *, form: Any = None) -> Lesson:
     """Bring a labelled set to arrays: its form, classes, right classes and folds; raise `DatasetError`."""
-    table = tabulate(data, form or form_of(data))
+    table = tabulate(data, form or form_of(data), local.least_clear())
     labels = local.names(data.crops)
     classes = choose_classes(labels, LEAST_OF_MANY if len(data) >= MANY else LEAST_OF_FEW, data.name)
     right = np.array([[taxonomy.agrees(name, label) for name in classes] for label in labels], bool)

@@ -72,6 +72,12 @@ def read(folder: Path) -> Card:
         raise ModelError(f"has no {CARD}", subject=str(folder), remedy=REMEDY)
     try:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(text, dict) and text.get("kind"):
+            raise ModelError(
+                f"is a model of the kind {text['kind']!r}, and not the network that this needs",
+                subject=str(folder),
+                remedy="name the folder of the network, models/crops",
+            )
         card = _parse(text)
     except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise ModelError(f"{CARD} cannot be used: {error!r}", subject=str(folder), remedy=REMEDY) from error

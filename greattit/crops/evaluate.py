@@ -138,8 +138,7 @@ def _shipped(data: Dataset, model: Model) -> Scored:
 
 
 def _local(data: Dataset, model: Local, held_out: Doubles | None = None) -> Scored:
-    rules = policy.load("crops").on(date.max)
-    table = model.table(data, float(rules.rule("call", "least_clear").value))
+    table = model.table(data)
     fold = model.fold_of(data)
     own = len(data) if held_out is not None else int((fold >= 0).sum())
     shares = model.probabilities(table, data.places, fold) if held_out is None else held_out

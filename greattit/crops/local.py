@@ -9,24 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from greattit import policy
 from greattit.crops import card as cards
 from greattit.crops import experts, graph
+from greattit.crops.dataset import Dataset
 from greattit.crops.experts import FitConfig
 from greattit.crops.table import Form, Table, features, tabulate
 from greattit.errors import ModelError
 from greattit.onethread import one_thread
-from greattit.types import CropCall
+from greattit.types import CropCall, Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from greattit.crops.dataset import Dataset
 
     Doubles = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -69,9 +70,9 @@ class Local:
         pairs = zip(data.samples, data.groups, strict=True)
         return np.array([samples.get(sample, groups.get(group, -1)) for sample, group in pairs], np.int64)
 
-    def table(self, data: Dataset, least_clear: float = 0.0) -> Table:
-        """Return the samples of a set in the form of this model."""
-        return tabulate(data, self.form, least_clear)
+    def table(self, data: Dataset) -> Table:
+        """Return the samples of a set in the form of this model, without looks that are not clear enough to count."""
+        return tabulate(data, self.form, least_clear())
 
     def probabilities(
         self, table: Table, places: Doubles, fold: Ints | None = None, *, neighbours: bool = True
@@ -138,6 +139,40 @@ def judge(model: Local, shares: Doubles, table: Table) -> list[CropCall]:
     return calls
 
 
+def classify(model: Local, series: Sequence[Series], day: date) -> list[CropCall]:
+    """Call the crops of plots from the looks of the year of `day` up to `day`; each plot by itself, no neighbours."""
+    opens, last = np.datetime64(f"{day.year:04d}-01-01", "D"), np.datetime64(day, "D")
+    bands = tuple(dict.fromkeys(name for one in series for name in one.bands))
+    kept = [(one.dates >= opens) & (one.dates <= last) for one in series]
+    counts = [int(keep.sum()) for keep in kept]
+    n = len(series)
+    data = Dataset(
+        name="",
+        samples=tuple(one.plot_id for one in series),
+        crops=("unknown",) * n,
+        groups=("none",) * n,
+        years=np.full(n, day.year),
+        starts=np.full(n, opens),
+        ends=np.full(n, np.datetime64(f"{day.year:04d}-12-31", "D")),
+        countries=("",) * n,
+        places=np.full((n, 2), np.nan),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        dates=_joined([one.dates[keep].astype("datetime64[D]") for one, keep in zip(series, kept, strict=True)]),
+        bands=bands,
+        values=np.concatenate(
+            [np.zeros((0, len(bands)), np.float32)]
+            + [np.stack([one.band(b) for b in bands], axis=1)[keep] for one, keep in zip(series, kept, strict=True)]
+        ),
+        clear=np.concatenate([np.zeros(0, np.float32), *(one.clear[k] for one, k in zip(series, kept, strict=True))]),
+    )
+    table = model.table(data)
+    return judge(model, model.probabilities(table, data.places, neighbours=False), table)
+
+
+def _joined(dates: list[NDArray[np.datetime64]]) -> NDArray[np.datetime64]:
+    return np.concatenate([np.zeros(0, "datetime64[D]"), *dates]).astype("datetime64[D]")
+
+
 def pick(table: Table, rows: Ints) -> Table:
     """Return some rows of a table."""
     return replace(
@@ -174,6 +209,11 @@ def text(model: Local) -> dict[str, Any]:
         "fit": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(model.fit).items()},
         "calibration": dict(model.calibration),
     }
+
+
+def least_clear() -> float:
+    """Return the least clear share of a look that counts, in fitting as in serving."""
+    return float(policy.load("crops").on(date.max).rule("call", "least_clear").value)
 
 
 def is_local(folder: Path) -> bool:

@@ -216,7 +216,13 @@ def _goal(name: str, home: Path, serving: Sheet | None, to: str) -> Sheet | None
 
 def _load(name: str, folder: Path) -> None:
     """Load a model as its room does, or raise its `ModelError`; a name without a room of its own: open the weights."""
-    if name == "crops":
+    from greattit.crops import local as fitted
+
+    if fitted.is_local(folder):
+        fitted.load.cache_clear()
+        fitted.load(folder)
+        fitted.load.cache_clear()
+    elif name == "crops":
         from greattit.crops.model import load as load_crops
 
         load_crops.cache_clear()
