@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,20 @@ def test_no_peer_is_taught_a_label_of_its_fold_or_a_coarse_one(
         assert np.array_equal(labels, lesson.right[teach].argmax(axis=1))
     own = [{lesson.groups[row] for row in np.flatnonzero(lesson.fold == number)} for number in range(5)]
     assert sum(map(len, own)) == len(set().union(*own)), "a place is in one fold"
+
+
+def test_kept_calls_are_used_only_for_the_same_lesson(
+    lesson: adapt.Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, clock = tmp_path / "new" / "set-majority.npz", count().__next__
+    calls, took = peers._kept(file, "majority", lesson, 0, clock)
+    monkeypatch.setattr(peers, "held_out", lambda *asked: np.zeros(1))
+    again = peers._kept(file, "majority", lesson, 0, clock)
+    assert np.array_equal(calls, again[0])
+    assert took == again[1]
+    other = replace(lesson, fold=lesson.fold[::-1])
+    assert not peers._kept(file, "majority", other, 0, clock)[0].any()
+    assert not peers._kept(None, "majority", lesson, 0, clock)[0].any()
 
 
 def test_gaps_are_filled_along_time_and_what_was_never_seen_is_left() -> None:
