@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SHARED ?= ../shared/data
 
-.PHONY: demo test lint setup vendor train evaluate sample-tiles benchmarks kills wheel-check pictures clean
+.PHONY: demo test lint setup vendor train evaluate peers sample-tiles benchmarks kills wheel-check pictures clean
 
 demo: setup
 	$(BIN)/greattit demo --out demo
@@ -27,9 +27,11 @@ setup: .venv/ready
 
 # Slow ones, not part of `make test`.
 train: setup            ## weights and cards again, from the real series in $(SHARED)
-	$(BIN)/greattit train crops --data $(SHARED)
+	$(BIN)/greattit train crops --data $(SHARED) --recipe recipes/crops.yaml
+	for set in canada-2017 denmark-2016 india-2022; do $(BIN)/greattit adapt $(SHARED)/series/$$set --out models/crops-$${set%-*}; done
 	$(BIN)/greattit train vigour --data $(SHARED)
 	$(BIN)/greattit train clouds
+	$(BIN)/greattit models index
 
 evaluate: setup         ## every figure of the README
 	$(BIN)/greattit evaluate walk $(SHARED)/scenes/flanders-2018
@@ -37,6 +39,13 @@ evaluate: setup         ## every figure of the README
 	$(BIN)/greattit evaluate clouds data/sample_tiles $(SHARED)/scenes/flanders-2018
 	$(BIN)/greattit evaluate series $(SHARED)/series/flanders-2018 $(SHARED)/series/korea-2021
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
+	for day in 61 92 122 153; do $(BIN)/greattit evaluate crops $(SHARED)/series/canada-2017 --train-on $(SHARED)/series/canada-2017 --day-of-season $$day; done
+	for shots in 20 50 100; do $(BIN)/greattit evaluate crops $(SHARED)/series/brazil-modis-2015 --train-on $(SHARED)/series/brazil-modis-mt --shots $$shots; done
+	$(BIN)/greattit evaluate patches $(SHARED)/chips/agrifieldnet-india/fields.npz
+
+PEERS := canada-2017 denmark-2016 india-2022 brazil-cbers-2018 brazil-s2-rondonia brazil-modis-mt korea-2021 vietnam-rice-points central-asia brazil-modis-2015
+peers: setup            ## docs/benchmarks.md again: well-known classifiers on the same folds (about 40 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/greattit evaluate peers $(PEERS:%=$(SHARED)/series/%) --out docs/benchmarks.md
 
 sample-tiles: setup     ## data/sample_tiles again, the same to the byte
 	rm -rf .build/sample_tiles && mkdir -p .build
@@ -48,6 +57,7 @@ benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minut
 	$(BIN)/python benchmarks/cube.py
 	$(BIN)/python benchmarks/filled.py
 	$(BIN)/python benchmarks/clouds.py
+	$(BIN)/python benchmarks/crops.py
 
 kills: setup            ## an ingest killed at 200 random moments
 	GREATTIT_KILLS=200 $(BIN)/pytest -s tests/test_ingest_kill.py -k killed_at

@@ -144,6 +144,17 @@ def test_a_sample_in_both_sets_is_refused_and_a_repeated_series_is_left_out(tmp_
         evaluate.evaluate(other, train_on=one)
 
 
+def test_only_what_both_sets_saw_is_learned_from(tmp_path: Path) -> None:
+    one, other = made_set(tmp_path / "one", 90), made_set(tmp_path / "other", 60, seed=1)
+    looks = pd.read_parquet(one / "series.parquet")
+    looks.assign(evi=looks["ndvi"] * 0 + looks["sample"].factorize()[0] % 3).to_parquet(one / "series.parquet")
+    assert evaluate.evaluate(other, train_on=one)["accuracy"] > 0.8
+    radar = pd.read_parquet(other / "series.parquet").rename(columns={"ndvi": "VV"})
+    radar.assign(VV=-10 - radar["VV"]).to_parquet(other / "series.parquet")
+    with pytest.raises(DatasetError, match="shares no band"):
+        evaluate.evaluate(other, train_on=one)
+
+
 @pytest.mark.parametrize(
     ("column", "change", "message"),
     [

@@ -22,7 +22,7 @@ import numpy as np
 from greattit.crops import experts, graph, local, scores, taxonomy
 from greattit.crops.experts import FitConfig
 from greattit.crops.local import Local, pick, sharpen
-from greattit.crops.table import Table, features, form_of, tabulate
+from greattit.crops.table import Form, Table, features, form_of, tabulate
 from greattit.errors import DatasetError
 from greattit.onethread import one_thread
 
@@ -66,15 +66,23 @@ class Lesson:
 
 
 def adapt(
-    data: Dataset, *, folds: int = 5, fit: FitConfig | None = None, seed: int = 0, workers: int = 1, licence: str = ""
+    data: Dataset,
+    *,
+    form: Form | None = None,
+    folds: int = 5,
+    fit: FitConfig | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    licence: str = "",
 ) -> Local:
     """Fit experts to a labelled set, choose among them on unseen places, calibrate; see the module.
 
-    `workers` processes share the folds and change no figure. `licence` is that of the labels, for the card. Raises
-    `DatasetError` when there are fewer than two crops to tell apart, or a network's loss is no number.
+    `form` is how seasons become arrays, by default what fits the set. `workers` processes share the folds and change no
+    figure. `licence` is that of the labels, for the card. Raises `DatasetError` when there are fewer than two crops to
+    tell apart, or a network's loss is no number.
     """
     fit = fit or FitConfig()
-    lesson = prepare_lesson(data, folds)
+    lesson = prepare_lesson(data, folds, form=form)
     names = _experts_for(len(data))
     known = np.asarray(lesson.right.any(axis=1))
     jobs = [
@@ -113,7 +121,7 @@ def draw(data: Dataset, shots: int, seed: int = 0) -> Dataset:
     return data.pick(keep)
 
 
-def prepare_lesson(data: Dataset, folds: int = 5, *, form: Any = None) -> Lesson:
+def prepare_lesson(data: Dataset, folds: int = 5, *, form: Form | None = None) -> Lesson:
     """Bring a labelled set to arrays: its form, classes, right classes and folds; raise `DatasetError`."""
     table = tabulate(data, form or form_of(data), local.least_clear())
     labels = local.names(data.crops)

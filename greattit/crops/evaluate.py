@@ -13,6 +13,7 @@ import numpy as np
 from greattit import policy
 from greattit.crops import dataset, judge, local, model_folder, prepare, regional, scores, taxonomy
 from greattit.crops.model import Model, load, spread_prior
+from greattit.crops.table import Form, form_of
 from greattit.errors import DatasetError
 from greattit.policy import places
 
@@ -169,13 +170,26 @@ def _after_fitting(
         teacher, repeated = without_repeats(teacher, data)
     if shots is not None:
         teacher = draw(teacher, shots, seed)
-    model = adapt(teacher, seed=seed, workers=workers)
+    model = adapt(teacher, form=_shared_form(teacher, data), seed=seed, workers=workers)
     scored = _local(data, model, model.held_out if same else None)
     about = {"trained_on": teacher.name, "trained_samples": len(teacher), "repeats_left_out": repeated}
     if same:
         figure = model.card["figures"][teacher.name]
         about |= {key: figure[key] for key in ("coverage_90", "set_size") if key in figure}
     return Scored(scored.calls, scored.classes, scored.about | about)
+
+
+def _shared_form(teacher: Dataset, test: Dataset) -> Form:
+    """The form of what is learned from, with the channels that both sets have: no others can tell anything."""
+    form, there = form_of(teacher), form_of(test).channels
+    both = tuple(name for name in form.channels if name in there)
+    if not both:
+        raise DatasetError(
+            f"shares no band with {test.name}: {', '.join(form.channels)} against {', '.join(there)}",
+            subject=teacher.name,
+            remedy="train on a set that was seen by the same kind of satellite",
+        )
+    return replace(form, channels=both)
 
 
 def without_repeats(teacher: Dataset, test: Dataset) -> tuple[Dataset, int]:
