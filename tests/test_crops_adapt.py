@@ -173,6 +173,20 @@ def test_wrong_units_are_told_by_their_range(tmp_path: Path, column: str, change
         dataset.read(folder)
 
 
+def test_what_cannot_be_learned_falls_back_to_the_commonest_crop(tmp_path: Path) -> None:
+    folder = made_set(tmp_path / "one", 90)
+    samples = pd.read_parquet(folder / "samples.parquet")
+    samples["crop"] = np.random.default_rng(0).choice(["maize", "grassland"], 90, p=[0.8, 0.2])
+    samples.to_parquet(folder / "samples.parquet")
+    got = evaluate.evaluate(folder, train_on=folder)
+    assert got["experts"] == {"commonest": 1.0} and not got["neighbours"]
+    assert got["accuracy"] == pytest.approx(got["majority_accuracy"])
+    model = adapt.adapt(dataset.read(folder), fit=QUICK)
+    assert "nothing was learned that holds elsewhere" in model.card["verdict"]
+    adapt.save(model, tmp_path / "model")
+    assert evaluate.evaluate(folder, model=tmp_path / "model")["accuracy"] == pytest.approx(got["accuracy"])
+
+
 def test_one_crop_alone_cannot_be_learned(tmp_path: Path) -> None:
     folder = made_set(tmp_path / "one", 30)
     samples = pd.read_parquet(folder / "samples.parquet").assign(crop="maize")

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Tensors = dict[str, NDArray[Any]]
 
-NAMES = ("boosting", "network", "plain", "forest")
+COMMONEST = "commonest"
+"""the shares of the crops in training, whatever was seen: what is left where nothing else is better"""
+NAMES = ("boosting", "network", "plain", "forest", COMMONEST)
 NETWORKS = ("network", "plain")
 
 
@@ -97,6 +99,8 @@ def fit(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) 
 
     Raises `DatasetError` when the loss of the network is no number.
     """
+    if name == COMMONEST:
+        return {"shares": target.mean(axis=0)}
     if name in NETWORKS:
         return _fit_network(table, target, config if name == "network" else config.plain, seed)
     return _fit_trees(name, table, target, config, seed)
@@ -104,6 +108,8 @@ def fit(name: str, table: Table, target: Doubles, config: FitConfig, seed: int) 
 
 def probabilities(name: str, tensors: Tensors, table: Table, classes: int, config: FitConfig) -> Doubles:
     """Return the probabilities (n, class) that a fitted expert gives."""
+    if name == COMMONEST:
+        return np.tile(tensors["shares"], (len(table), 1))
     if name in NETWORKS:
         own_config = config if name == "network" else config.plain
         shares: Doubles = np.exp(log_shares(tensors, table, classes, own_config))
