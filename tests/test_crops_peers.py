@@ -175,6 +175,11 @@ def test_the_comparison_holds_together(figures: dict[str, Any]) -> None:
     assert np.trace(counts) / counts.sum() == pytest.approx(methods["ours"]["accuracy"], abs=1e-4)
 
 
+def test_labels_that_are_no_class_are_named(figures: dict[str, Any]) -> None:
+    assert figures["coarser"] == {"wheat": {"samples": 8, "right": ["winter_wheat"]}}
+    assert "no class themselves: wheat (8), right as winter_wheat." in command.section(figures)[2]
+
+
 def test_the_page_keeps_other_sets(figures: dict[str, Any], tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     command.write(page, {"one": figures | {"dataset": "one"}})

@@ -289,6 +289,8 @@ def _about(figures: Figures) -> str:
             f"Of one place or fold only: {', '.join(untaught['labels'])} ({untaught['samples']} samples). No method "
             "can learn them from elsewhere; *without untaught* leaves them out."
         )
+    if coarse := figures.get("coarser"):
+        told.append(f"Labels that are no class themselves: {'; '.join(map(_coarse, coarse, coarse.values()))}.")
     if "note" in figures:
         told.append(figures["note"])
     hood = figures["neighbourhood"]
@@ -301,6 +303,11 @@ def _about(figures: Figures) -> str:
         told.append(f"Neighbours were not used: {hood.get('why', 'no reason given')}.")
     made = ", ".join(f"{name} {version}" for name, version in figures["made_with"].items())
     return f"{' '.join(told)} Made with {made}."
+
+
+def _coarse(label: str, what: Figures) -> str:
+    kinds = what["right"]
+    return f"{label} ({what['samples']}), right as {' or '.join(kinds) if len(kinds) < 4 else f'any of {len(kinds)}'}"
 
 
 def picture(figures: Figures) -> bytes:

@@ -302,6 +302,7 @@ def table(result: dict[str, Any]) -> str:
         f"always the commonest{_text(result['majority_accuracy'])}",
         f"macro F1            {_text(result['macro_f1'])}   95 % interval "
         + " to ".join(map(_text, result["macro_f1_interval"])),
+        f"... exact labels    {_text(result['macro_f1_exact'])}",
         f"accepted            {_text(result['accepted'])}",
         f"accuracy, accepted  {_text(result['accuracy_accepted'])}",
         f"accuracy, surest 80%{_text(result['accuracy_80'])}   93 % are right of the surest "

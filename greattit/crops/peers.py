@@ -416,10 +416,22 @@ def _about(data: Dataset, lesson: Lesson, model: Local) -> dict[str, Any]:
         "by_place": lesson.by_place,
         "cut_places": len(set(data.groups) - set(lesson.groups)) if lesson.by_place else 0,
         "untaught": {"labels": sorted(set(untaught)), "samples": len(untaught)},
+        "coarser": coarser(lesson),
         "weights": {name: round(share, 3) for name, share in model.weights.items()},
         "experts": dict(model.card["each_expert_alone"]),
         "neighbourhood": dict(model.card["neighbourhood"]),
         "made_with": {name: metadata.version(name) for name in packages if find_spec(_module(name))},
+    }
+
+
+def coarser(lesson: Lesson) -> dict[str, dict[str, Any]]:
+    """Return the labels that are no class themselves -> samples, and the classes that are right for them."""
+    counts = {label: lesson.labels.count(label) for label in sorted(set(lesson.labels) - set(lesson.classes))}
+    right = {label: lesson.right[lesson.labels.index(label)] for label in counts}
+    return {
+        label: {"samples": count, "right": [name for name, ok in zip(lesson.classes, right[label], strict=True) if ok]}
+        for label, count in counts.items()
+        if right[label].any()
     }
 
 

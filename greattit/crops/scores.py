@@ -102,10 +102,12 @@ def figures(
 ) -> dict[str, Any]:
     """Return all figures of calls (n, class) by their labels (n,), classes that are right (n, class) and groups (n,).
 
-    `accuracy_80` is that of the surest 80 %; `acceptance_curve` pairs accepted share and accuracy; `accepted_at_93` the
-    largest share at which 93 % are right; `accepted` is the share at or above the certainty `level`. Intervals are
-    95 %, by drawing whole groups again. Labels that stand in one group only cannot be learned from other places: they
-    are in `one_group_labels`, and `accuracy_without_them` leaves them out. Figures of nothing are None.
+    `macro_f1` is the mean over all labels, of which coarse ones ("crop") are easily right; `macro_f1_exact` over those
+    that are classes. `accuracy_80` is that of the surest 80 %; `acceptance_curve` pairs accepted share and accuracy;
+    `accepted_at_93` is the largest share at which 93 % are right; `accepted` the share at or above the certainty
+    `level`. Intervals are 95 %, by drawing whole groups again. Labels that stand in one group only cannot be learned
+    from other places: they are in `one_group_labels`, and `accuracy_without_them` leaves them out. Figures of nothing
+    are None.
     """
     called, certainty = calls.argmax(axis=1), calls.max(axis=1)
     hit = right[np.arange(len(calls)), called] if len(calls) else np.zeros(0, bool)
@@ -120,6 +122,7 @@ def figures(
         "accuracy": _mean(hit),
         "interval": _pair(interval(hit, groups) if len(hit) else (np.nan, np.nan)),
         "macro_f1": _mean(np.array([figure["f1"] for figure in crops.values()])),
+        "macro_f1_exact": _mean(np.array([figure["f1"] for label, figure in crops.items() if label in classes])),
         "macro_f1_interval": _pair(f1_interval(labels, names, hit, groups)),
         "majority_accuracy": number(counts.max() / len(labels)) if len(labels) else None,
         "accepted": _mean(sure),
