@@ -311,15 +311,14 @@ print("greattit", " ".join(command))
 print(told.stdout, told.stderr)
 
 # %% [markdown]
-# When it says that the card cannot be used, this version of greattit serves single plots with the network only. A model fitted
-# to one place then calls whole files of parcels: with `greattit evaluate crops own/ --model own-model/`, or in Python as
-# below, where a set that it never saw (here, for want of one, the same parcels under another name) is called by the mean of
-# all its members.
+# From then on `greattit appraise` and the rest call single plots with it. Whole files of parcels are called with
+# `greattit evaluate crops own/ --model own-model/`, or in Python as below, where a set that it never saw (here, for want of
+# one, the same parcels under another name) is called by the mean of all its members.
 
 # %%
 mine = local.load(MODEL)
 strangers = replace(data, name="strangers")
-table = mine.table(strangers, least_clear=0.5)
+table = mine.table(strangers)
 answers = local.judge(mine, mine.probabilities(table, strangers.places), table)
 print(
     pd.DataFrame(
