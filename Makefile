@@ -41,6 +41,7 @@ evaluate: setup         ## every figure of the README
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
 	for day in 61 92 122 153; do $(BIN)/greattit evaluate crops $(SHARED)/series/canada-2017 --train-on $(SHARED)/series/canada-2017 --day-of-season $$day; done
 	for shots in 20 50 100; do $(BIN)/greattit evaluate crops $(SHARED)/series/brazil-modis-2015 --train-on $(SHARED)/series/brazil-modis-mt --shots $$shots; done
+	$(BIN)/python benchmarks/strange.py $(SHARED)/series/canada-2017 $(SHARED)/series/denmark-2016 $(SHARED)/series/india-2022
 	$(BIN)/greattit evaluate patches $(SHARED)/chips/agrifieldnet-india/fields.npz
 
 PEERS := canada-2017 denmark-2016 india-2022 brazil-cbers-2018 brazil-s2-rondonia brazil-modis-mt korea-2021 vietnam-rice-points central-asia brazil-modis-2015

@@ -173,6 +173,19 @@ def test_wrong_units_are_told_by_their_range(tmp_path: Path, column: str, change
         dataset.read(folder)
 
 
+def test_noise_and_a_shape_never_seen_are_refused(made: dataset.Dataset, fitted: local.Local) -> None:
+    rng = np.random.default_rng(5)
+    noise = replace(made, values=rng.uniform(-1, 1, made.values.shape).astype(np.float32))
+    waves = replace(made, values=np.sin(np.arange(len(made.values)))[:, None].astype(np.float32))
+    for strange in (noise, waves):
+        seen = fitted.table(strange)
+        calls = local.judge(fitted, fitted.probabilities(seen, strange.places), seen)
+        assert np.mean(["not a known crop" in str(call.abstained) for call in calls]) > 0.9
+    seen = fitted.table(made)
+    calls = local.judge(fitted, fitted.probabilities(seen, made.places), seen)
+    assert np.mean(["not a known crop" in str(call.abstained) for call in calls]) < 0.05
+
+
 def test_what_cannot_be_learned_falls_back_to_the_commonest_crop(tmp_path: Path) -> None:
     folder = made_set(tmp_path / "one", 90)
     samples = pd.read_parquet(folder / "samples.parquet")

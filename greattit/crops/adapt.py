@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit.crops import experts, graph, local, scores, taxonomy
+from greattit.crops import experts, graph, local, novelty, scores, taxonomy
 from greattit.crops.experts import COMMONEST, FitConfig
 from greattit.crops.local import Local, pick, sharpen
 from greattit.crops.table import Form, Table, features, form_of, tabulate
@@ -281,6 +281,9 @@ def _choose(
         refiner = None
     refined = mixed if refiner is None else graph.refine(mixed, joined, refiner)
     calibration = calibrate(refined[good], lesson.right[good])
+    known = np.asarray(lesson.right.any(axis=1))
+    rows = features(lesson.table)[known]
+    calibration["novelty_level"] = round(novelty.level(rows, lesson.fold[known], NOVEL), 4)
     calibration["least_looks"] = float(min(3, np.quantile(lesson.table.looks, 0.05)))
     kept = [{name: member[name] for name in shares if shares[name] > 0} for member in members]
     model = Local(
@@ -291,6 +294,7 @@ def _choose(
         members=tuple(kept),
         weights={name: share for name, share in shares.items() if share > 0},
         refiner=refiner,
+        known=novelty.learn(rows),
         calibration=calibration,
         folds=_folds(data, lesson),
         card={},

@@ -18,7 +18,7 @@ import numpy as np
 
 from greattit import policy
 from greattit.crops import card as cards
-from greattit.crops import experts, graph
+from greattit.crops import experts, graph, novelty
 from greattit.crops.dataset import Dataset
 from greattit.crops.experts import FitConfig
 from greattit.crops.table import Form, Table, features, tabulate
@@ -52,6 +52,8 @@ class Local:
     """expert -> share in the mean; sums to 1"""
     refiner: Tensors | None
     """gates of the neighbourhood; None when it did not help on unseen places"""
+    known: Tensors
+    """where known seasons lie (`novelty`)"""
     calibration: Mapping[str, float]
     """temperature, certainty_level, likely_level, novelty_level, least_looks"""
     folds: Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -111,6 +113,7 @@ def judge(model: Local, shares: Doubles, table: Table) -> list[CropCall]:
     from greattit.crops import taxonomy
 
     level, likely = model.calibration["certainty_level"], model.calibration["likely_level"]
+    far = novelty.scores(features(table), model.known) if len(table) else np.zeros(0)
     calls = []
     for row, chances in enumerate(shares):
         if not table.rows[row]:
@@ -121,6 +124,8 @@ def judge(model: Local, shares: Doubles, table: Table) -> list[CropCall]:
         why = None
         if table.looks[row] < model.calibration["least_looks"]:
             why = f"too few clear looks: {table.looks[row]} of {model.calibration['least_looks']:.0f}"
+        elif far[row] > model.calibration["novelty_level"]:
+            why = "not a known crop: the season is unlike anything the model was fitted to"
         elif chances[best] < level:
             name = model.classes[best]
             guess = taxonomy.name(name) if taxonomy.known(name) else name
@@ -196,6 +201,7 @@ def tensors(model: Local) -> dict[str, NDArray[Any]]:
         for name, arrays in member.items()
         for key, value in experts.packed(arrays).items()
     }
+    out |= {f"known.{key}": np.ascontiguousarray(value) for key, value in model.known.items()}
     return out | {f"graph.{key}": np.ascontiguousarray(value) for key, value in (model.refiner or {}).items()}
 
 
@@ -257,11 +263,11 @@ REMEDY = "make it again with `greattit adapt`"
 
 def _model(card: Mapping[str, Any], arrays: Tensors, sha: str) -> Local:
     members: list[dict[str, Tensors]] = [{} for _ in range(int(card["weights"]["members"]))]
-    refiner: Tensors = {}
+    apart: dict[str, Tensors] = {"graph": {}, "known": {}}
     for key, value in arrays.items():
         head, _, rest = key.partition(".")
-        if head == "graph":
-            refiner[rest] = value
+        if head in apart:
+            apart[head][rest] = value
             continue
         name, _, inner = rest.partition(".")
         members[int(head)].setdefault(name, {})[inner] = value
@@ -277,7 +283,8 @@ def _model(card: Mapping[str, Any], arrays: Tensors, sha: str) -> Local:
         fit=FitConfig(**given),
         members=tuple({name: experts.unpacked(arrays) for name, arrays in member.items()} for member in members),
         weights=weights,
-        refiner=refiner if card["neighbours"] else None,
+        refiner=apart["graph"] if card["neighbours"] else None,
+        known=apart["known"],
         calibration={key: float(value) for key, value in card["calibration"].items()},
         folds={
             name: {
