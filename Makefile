@@ -40,6 +40,8 @@ evaluate: setup         ## every figure of the README
 	$(BIN)/greattit evaluate series $(SHARED)/series/flanders-2018 $(SHARED)/series/korea-2021
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
 	for day in 61 92 122 153; do $(BIN)/greattit evaluate crops $(SHARED)/series/canada-2017 --train-on $(SHARED)/series/canada-2017 --day-of-season $$day; done
+	for set in brazil-modis-mt central-asia; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set --train-on $(SHARED)/series/$$set --by year; done
+	$(BIN)/greattit evaluate crops $(SHARED)/series/denmark-2016 --train-on $(SHARED)/series/canada-2017
 	for shots in 20 50 100; do $(BIN)/greattit evaluate crops $(SHARED)/series/brazil-modis-2015 --train-on $(SHARED)/series/brazil-modis-mt --shots $$shots; done
 	$(BIN)/python benchmarks/strange.py $(SHARED)/series/canada-2017 $(SHARED)/series/denmark-2016 $(SHARED)/series/india-2022
 	$(BIN)/greattit evaluate patches $(SHARED)/chips/agrifieldnet-india/fields.npz
