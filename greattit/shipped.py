@@ -33,6 +33,14 @@ def own_models() -> Path | None:
     return Path(named).expanduser().absolute() if named else None
 
 
+def models() -> list[Path]:
+    """Return the folders of all models that serve, by name: the user's own, else the shipped one of a name."""
+    own = own_models()
+    homes = [home for home in (own, path("models")) if home is not None and home.is_dir()]
+    named = {one.name for home in homes for one in home.iterdir() if one.is_dir() and (one / "card.yaml").is_file()}
+    return [model(name) for name in sorted(named)]
+
+
 def model(name: str) -> Path:
     """Return the folder of the model that serves as `name`, e.g. "crops": the user's own, else the shipped one.
 

@@ -70,7 +70,7 @@ for number in np.unique(fold):
     own, others = fold == number, fold != number
     setting = adapt.calibrate(raw[others], right[others])
     calls[own] = local.sharpen(raw[own], setting["temperature"])
-    inside[own] = adapt.in_set(calls[own], setting["likely_level"])
+    inside[own] = scores.in_set(calls[own], setting["likely_level"])
     print(
         f"fold {number}: {own.sum()} parcels, temperature {setting['temperature']:.2f}, level of the sets {setting['likely_level']:.2f}"
     )

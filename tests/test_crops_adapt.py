@@ -173,6 +173,27 @@ def test_wrong_units_are_told_by_their_range(tmp_path: Path, column: str, change
         dataset.read(folder)
 
 
+def test_a_model_in_ones_own_folder_serves_its_country(
+    made: dataset.Dataset, fitted: local.Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from greattit.crops import regional
+
+    assert regional.serving(made) is None
+    adapt.save(fitted, tmp_path / "own" / "crops-belgium")
+    monkeypatch.setenv("GREATTIT_MODELS", str(tmp_path / "own"))
+    assert regional.serving(made) == tmp_path / "own" / "crops-belgium"
+    assert regional.serving(made.until(120)) is None
+    assert regional.serving(replace(made, countries=("FRA",) * len(made))) is None
+
+
+def test_a_level_is_judged_on_folds_that_did_not_set_it() -> None:
+    certainty = np.tile(np.linspace(0.5, 1, 50), 2)
+    fold = np.repeat([0, 1], 50)
+    right = np.where(fold == 0, True, certainty > 0.9)
+    sure = scores.accepted_by_fold(certainty, right, fold, 0.95)
+    assert certainty[sure & (fold == 0)].min() > 0.85 and sure[fold == 1].all()
+
+
 def test_noise_and_a_shape_never_seen_are_refused(made: dataset.Dataset, fitted: local.Local) -> None:
     rng = np.random.default_rng(5)
     noise = replace(made, values=rng.uniform(-1, 1, made.values.shape).astype(np.float32))

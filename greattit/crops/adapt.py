@@ -13,12 +13,14 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from greattit import policy
 from greattit.crops import experts, graph, local, novelty, scores, taxonomy
 from greattit.crops.experts import COMMONEST, FitConfig
 from greattit.crops.local import Local, pick, sharpen
@@ -332,14 +334,18 @@ def _log_loss(calls: Doubles, right: Bools, good: Bools) -> float:
     return float(-np.log((calls * right).sum(axis=1)[good] + 1e-4).mean())
 
 
+def _rules() -> policy.View:
+    return policy.load("crops").on(date.max)
+
+
+def wanted_accuracy() -> float:
+    """Return the share of accepted calls that must be right."""
+    return float(_rules().rule("call", "target_accuracy").value)
+
+
 def calibrate(calls: Doubles, right: Bools) -> dict[str, float]:
     """Return temperature and levels from calls (n, class) of unseen places and the classes that are right."""
-    from datetime import date
-
-    from greattit import policy
-
-    rules = policy.load("crops").on(date.max)
-    target, share = (float(rules.rule("call", name).value) for name in ("target_accuracy", "likely_share"))
+    target, share = wanted_accuracy(), float(_rules().rule("call", "likely_share").value)
     logs = np.log(np.maximum(calls, 1e-9))
     temperature = scores.fit_temperature(logs, right, np.zeros(calls.shape[1]))
     sharp = sharpen(calls, temperature)
@@ -368,7 +374,7 @@ def _card(
         labels, groups, lesson.classes, calls[known], right=lesson.right[known], level=calibration["certainty_level"]
     )
     figures |= {"majority": figures.pop("majority_accuracy")}
-    figures |= coverage_by_fold(lesson, calls)
+    figures |= accepted_by_fold(lesson, calls) | coverage_by_fold(lesson, calls)
     lonely = sorted(
         {label for label, ok, taught in zip(lesson.labels, known, lesson.taught, strict=True) if ok and not taught}
     )
@@ -407,27 +413,24 @@ def _licence(name: str, licence: str) -> dict[str, Any]:
     return {"licence": licence or "not stated", "attribution": licence or "not stated", "ships": False}
 
 
+def accepted_by_fold(lesson: Lesson, calls: Doubles) -> dict[str, float | None]:
+    """Return the accepted share and its accuracy, each fold by the level that the other folds set."""
+    known = lesson.right.any(axis=1)
+    right, fold, certainty = lesson.right[known], lesson.fold[known], calls[known].max(axis=1)
+    hit = right[np.arange(len(right)), calls[known].argmax(axis=1)]
+    sure = scores.accepted_by_fold(certainty, hit, fold, wanted_accuracy())
+    right_ones = float(hit[sure].mean()) if sure.any() else float("nan")
+    return {"accepted": scores.number(float(sure.mean())), "accuracy_accepted": scores.number(right_ones)}
+
+
 def coverage_by_fold(lesson: Lesson, calls: Doubles) -> dict[str, float]:
     """Return coverage and size of the prediction sets, each fold by the level that the other folds set."""
-    inside, size = np.zeros(len(calls), bool), np.zeros(len(calls))
     good = lesson.taught
-    for number in np.unique(lesson.fold):
-        own, others = lesson.fold == number, good & (lesson.fold != number)
-        if not others.any():
-            continue
-        level = scores.likely_level(calls[others], lesson.right[others], 0.9)
-        chosen = in_set(calls[own], level)
-        inside[own], size[own] = (chosen & lesson.right[own]).any(axis=1), chosen.sum(axis=1)
     if not good.any():
         return {}
-    return {"coverage_90": round(float(inside[good].mean()), 4), "set_size": round(float(size[good].mean()), 3)}
-
-
-def in_set(calls: Doubles, level: float) -> Bools:
-    """Return (n, class) whether a class belongs to the prediction set; the best always does."""
-    chosen: Bools = calls >= level
-    chosen[np.arange(len(calls)), calls.argmax(axis=1)] = True
-    return chosen
+    share = float(_rules().rule("call", "likely_share").value)
+    inside, size = scores.sets_by_fold(calls[good], lesson.right[good], lesson.fold[good], share)
+    return {"coverage_90": round(float(inside.mean()), 4), "set_size": round(float(size.mean()), 3)}
 
 
 def save(model: Local, out: Path) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def evaluate(
         level=0.0,
     )
     result |= {"samples": len(data)} | _decisions(kept, right[rows], scored.classes)
+    if scored.fold is not None and (scored.fold[rows] >= 0).all() and len(set(scored.fold[rows])) > 1:
+        result |= _by_fold(shares.reshape(len(data), -1)[rows], right[rows], kept, scored.fold[rows])
     result |= scored.about
     return result
 
@@ -104,6 +106,8 @@ class Scored:
     classes: tuple[str, ...]
     about: dict[str, Any]
     """model, model_sha256, note and what else belongs in the result"""
+    fold: NDArray[np.int64] | None = None
+    """(n,) the part of a fitted model's own samples that each is in, -1 for strangers; None for the network"""
 
 
 def _seen(data: Dataset, day_of_season: int | None) -> Dataset:
@@ -151,7 +155,7 @@ def _local(data: Dataset, model: Local, held_out: Doubles | None = None) -> Scor
         "neighbours": model.refiner is not None,
         "note": _note(len(model.members), len(data), own),
     }
-    return Scored(local.judge(model, shares, table), model.classes, about)
+    return Scored(local.judge(model, shares, table), model.classes, about, fold)
 
 
 def _after_fitting(
@@ -176,7 +180,7 @@ def _after_fitting(
     if same:
         figure = model.card["figures"][teacher.name]
         about |= {key: figure[key] for key in ("coverage_90", "set_size") if key in figure}
-    return Scored(scored.calls, scored.classes, scored.about | about)
+    return Scored(scored.calls, scored.classes, scored.about | about, scored.fold)
 
 
 def _shared_form(teacher: Dataset, test: Dataset) -> Form:
@@ -273,6 +277,25 @@ def _prior(model: Model, lon: float, lat: float, floor: float) -> Doubles | None
     region = places.region_at(lon, lat, day=date.max)
     shares = places.crop_shares(region, day=date.max) if region else {}
     return spread_prior(shares, model.card, floor) if shares else None
+
+
+def _by_fold(
+    shares: Doubles, right: NDArray[np.bool_], calls: Sequence[CropCall], fold: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return what is accepted and what is in the sets, of samples that were trained on, by levels of the other folds.
+
+    The model's own levels were set on these very samples; they are for strangers.
+    """
+    from greattit.crops.adapt import wanted_accuracy
+
+    hit = right[np.arange(len(right)), shares.argmax(axis=1)]
+    sure = scores.accepted_by_fold(shares.max(axis=1), hit, fold, wanted_accuracy())
+    refused = [bool(call.abstained) and not str(call.abstained).startswith("uncertain") for call in calls]
+    sure &= ~np.array(refused, bool)
+    share = float(policy.load("crops").on(date.max).rule("call", "likely_share").value)
+    inside, size = scores.sets_by_fold(shares, right, fold, share)
+    covered = {key: _mean(inside) for key in ("in_prediction_set", "coverage_90")} | {"set_size": _mean(size)}
+    return {"accepted": _mean(sure), "accuracy_accepted": _mean(hit[sure])} | covered
 
 
 def _reasons(calls: Sequence[CropCall]) -> dict[str, int]:

@@ -224,16 +224,23 @@ def least_clear() -> float:
 
 def is_local(folder: Path) -> bool:
     """Say whether a model folder holds a model of this kind."""
+    return country(folder) is not None
+
+
+def country(folder: Path) -> str | None:
+    """Return the country that a model of this kind was fitted to, "" for several; None for another kind of model."""
     import yaml
 
     path = folder / cards.CARD
     if not path.is_file():
-        return False
+        return None
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
-        return False
-    return isinstance(found, dict) and found.get("kind") == KIND
+        return None
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        return None
+    return str((found.get("serves") or {}).get("country", ""))
 
 
 @lru_cache(maxsize=4)

@@ -15,13 +15,11 @@ import numpy as np
 from greattit import shipped
 from greattit.crops import local
 from greattit.crops.table import form_of, tabulate
-from greattit.errors import GreatTitError
 
 if TYPE_CHECKING:
     from greattit.crops.dataset import Dataset
+    from greattit.crops.local import Local
 
-MODELS = {"CAN": "crops-canada", "DNK": "crops-denmark", "IND": "crops-india"}
-"""country (ISO 3166 alpha-3) -> model folder"""
 ALIKE = (0.67, 1.5)
 """looks a season, as a share of what the model was fitted to"""
 
@@ -29,17 +27,16 @@ ALIKE = (0.67, 1.5)
 def serving(data: Dataset) -> Path | None:
     """Return the folder of the model that is fitted to the country and the kind of series of a set; None for none."""
     countries = set(data.countries)
-    name = MODELS.get(next(iter(countries))) if len(countries) == 1 else None
-    if name is None:
+    if len(countries) != 1:
         return None
-    try:
-        folder = shipped.model(name)
-    except GreatTitError:
-        return None
-    if not local.is_local(folder):
-        return None
-    model = local.load(folder)
+    (country,) = countries
+    fitted = (folder for folder in shipped.models() if country and local.country(folder) == country)
+    return next((folder for folder in fitted if _alike(local.load(folder), data)), None)
+
+
+def _alike(model: Local, data: Dataset) -> bool:
+    """Say whether a set has the channels that a model was fitted with, and about as many looks a season."""
     looks = float(np.median(tabulate(data, model.form).looks))
     usual = float(model.card["serves"]["looks"])
-    alike = ALIKE[0] * usual <= looks <= ALIKE[1] * usual
-    return folder if alike and set(model.form.channels) <= set(form_of(data).channels) else None
+    enough = ALIKE[0] * usual <= looks <= ALIKE[1] * usual
+    return enough and set(model.form.channels) <= set(form_of(data).channels)

@@ -86,6 +86,33 @@ def certainty_level(certainty: Doubles, right: Bools, target: float) -> float:
     return float(certainty[order][good[-1]]) if len(good) else 1.0
 
 
+def accepted_by_fold(certainty: Doubles, right: Bools, fold: NDArray[np.int64], target: float) -> Bools:
+    """Return (n,) the calls that are accepted when the level of each fold is set on the other folds only."""
+    accepted = np.zeros(len(right), bool)
+    for number in np.unique(fold):
+        own = fold == number
+        if not own.all():
+            accepted[own] = certainty[own] >= certainty_level(certainty[~own], right[~own], target)
+    return accepted
+
+
+def sets_by_fold(calls: Doubles, right: Bools, fold: NDArray[np.int64], share: float) -> tuple[Bools, Doubles]:
+    """Return (n,) whether a right class is in the prediction set, and its size, by the level that other folds set."""
+    inside, size = np.zeros(len(calls), bool), np.ones(len(calls))
+    for number in np.unique(fold):
+        own = fold == number
+        chosen = in_set(calls[own], np.inf if own.all() else likely_level(calls[~own], right[~own], share))
+        inside[own], size[own] = (chosen & right[own]).any(axis=1), chosen.sum(axis=1)
+    return inside, size
+
+
+def in_set(calls: Doubles, level: float) -> Bools:
+    """Return (n, class) whether a class belongs to the prediction set; the best always does."""
+    chosen: Bools = calls >= level
+    chosen[np.arange(len(calls)), calls.argmax(axis=1)] = True
+    return chosen
+
+
 def likely_level(probabilities: Doubles, allowed: Bools, share: float) -> float:
     """Return the probability above which a class belongs to the prediction set (split conformal, Vovk et al. 2005).
 
