@@ -229,14 +229,22 @@ def is_local(folder: Path) -> bool:
 
 def country(folder: Path) -> str | None:
     """Return the country that a model of this kind was fitted to, "" for several; None for another kind of model."""
+    path = folder / cards.CARD
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _country(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=32)
+def _country(path: Path, changed: int, size: int) -> str | None:
+    """Read it from a card as it was when it was `changed`: parsing one takes longer than calling a plot's crop."""
     import yaml
 
-    path = folder / cards.CARD
-    if not path.is_file():
-        return None
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return None
     if not isinstance(found, dict) or found.get("kind") != KIND:
         return None
