@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from greattit.crops import adapt, dataset, novelty
+from greattit.crops import adapt, dataset, lessons, novelty
 from greattit.crops.table import features, tabulate
 
 LEAST = 30
@@ -22,7 +22,7 @@ LEAST = 30
 def main() -> None:
     for folder in map(Path, sys.argv[1:]):
         data = dataset.read(folder)
-        lesson = adapt.prepare_lesson(data)
+        lesson = lessons.prepare_lesson(data)
         known = lesson.right.any(axis=1)
         rows, fold, labels = features(lesson.table)[known], lesson.fold[known], np.asarray(lesson.labels)[known]
         level, plane = novelty.level(rows, fold, adapt.NOVEL), novelty.learn(rows)

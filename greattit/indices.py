@@ -46,6 +46,16 @@ def ndre(rededge1: Array, nir: Array) -> Array:
     return _ratio(nir - rededge1, nir + rededge1)
 
 
+def gndvi(green: Array, nir: Array) -> Array:
+    """Return the green NDVI (nir - green) / (nir + green). Gitelson, Kaufman and Merzlyak 1996."""
+    return _ratio(nir - green, nir + green)
+
+
+def nbr2(swir1: Array, swir2: Array) -> Array:
+    """Return (swir1 - swir2) / (swir1 + swir2), NBR2; as a tillage index, van Deventer et al. 1997."""
+    return _ratio(swir1 - swir2, swir1 + swir2)
+
+
 def bsi(blue: Array, red: Array, nir: Array, swir1: Array) -> Array:
     """Return the bare soil index ((swir1 + red) - (nir + blue)) / (their sum). Rikimaru et al. 2002."""
     return _ratio((swir1 + red) - (nir + blue), (swir1 + red) + (nir + blue))

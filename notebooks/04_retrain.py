@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from greattit import registry, shipped
-from greattit.crops import adapt, dataset, evaluate, parcels, scores, taxonomy
+from greattit.crops import adapt, dataset, evaluate, lessons, parcels, scores, taxonomy
 from greattit.crops.experts import FitConfig
 
 DATASET = Path(tempfile.gettempdir()) / "greattit-parcels"
@@ -149,7 +149,7 @@ def right_share(card, name):
 
 shots = [count for count in (20, 40, 60) if count < len(data)]
 curve = [
-    (count, right_share(adapt.adapt(adapt.draw(data, count, seed), fit=QUICK).card, data.name))
+    (count, right_share(adapt.adapt(lessons.draw(data, count, seed), fit=QUICK).card, data.name))
     for count in shots
     for seed in (0, 1)
 ]
@@ -171,7 +171,7 @@ plt.show()
 # Rows are the labels, columns the calls, out of fold; numbers are parcels, the shade is the share of the row.
 
 # %%
-lesson = adapt.prepare_lesson(data)
+lesson = lessons.prepare_lesson(data)
 named = np.array(model.classes)[model.held_out.argmax(axis=1)]
 hit = lesson.right[np.arange(len(data)), model.held_out.argmax(axis=1)]
 known = lesson.right.any(axis=1)
@@ -274,7 +274,7 @@ def at_random(data, seed=0):
 
 def in_pieces(seed, pieces=3, fields=33):
     """The data set of some of the fields, each in pieces; with 99 samples it stays below the 100 that a network is fitted to."""
-    some = adapt.draw(data, min(fields, len(data)), seed).samples
+    some = lessons.draw(data, min(fields, len(data)), seed).samples
     samples, looks = (pd.read_parquet(DATASET / name) for name in ("samples.parquet", "series.parquet"))
     samples, looks = (table[table["sample"].isin(some)] for table in (samples, looks))
     piece = (looks.groupby("sample").cumcount() % pieces).astype(str)

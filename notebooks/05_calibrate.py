@@ -35,7 +35,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from greattit import shipped
-from greattit.crops import adapt, dataset, evaluate, local, model_folder, parcels, scores, taxonomy
+from greattit.crops import adapt, dataset, evaluate, lessons, local, model_folder, parcels, scores, taxonomy
 from greattit.crops.experts import FitConfig
 from greattit.crops.model import load
 
@@ -59,7 +59,7 @@ data = dataset.read(DATASET)
 
 # %%
 model = adapt.adapt(data, seed=0, licence="Apache-2.0, simulated")
-lesson = adapt.prepare_lesson(data)
+lesson = lessons.prepare_lesson(data)
 good = lesson.taught
 right, fold = lesson.right[good], lesson.fold[good]
 groups, labels = np.array(lesson.groups)[good], np.array(lesson.labels)[good]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greattit.crops import adapt, dataset, evaluate, graph, local, scores, table
+from greattit.crops import adapt, dataset, evaluate, graph, lessons, local, scores, table
 from greattit.crops.experts import FitConfig
 from greattit.errors import DatasetError, ModelError
 
@@ -238,16 +238,16 @@ def test_a_crop_of_one_place_gets_a_second_one_by_a_cut() -> None:
     labels = ["rice"] * 8 + ["maize"] * 8
     groups = ["a"] * 8 + ["b"] * 4 + ["c"] * 4
     places = np.column_stack([np.linspace(0, 1, 16), np.zeros(16)])
-    cut = adapt.places_of(labels, groups, places, ("maize", "rice"))
-    assert len(set(cut[:8])) == adapt.PARTS and list(cut[8:]) == groups[8:]
-    assert adapt.places_of(labels, groups, places * np.nan, ("maize", "rice")) == tuple(groups)
+    cut = lessons.places_of(labels, groups, places, ("maize", "rice"))
+    assert len(set(cut[:8])) == lessons.PARTS and list(cut[8:]) == groups[8:]
+    assert lessons.places_of(labels, groups, places * np.nan, ("maize", "rice")) == tuple(groups)
 
 
 def test_folds_are_whole_groups_that_share_out_the_crops() -> None:
     rng = np.random.default_rng(0)
     groups = [f"g{number // 10}" for number in range(200)]
     right = np.eye(2, dtype=bool)[np.repeat(rng.integers(0, 2, 20), 10)]
-    fold = adapt.even_folds(groups, right, 5)
+    fold = lessons.even_folds(groups, right, 5)
     assert all(len(set(fold[np.asarray(groups) == group])) == 1 for group in set(groups))
     assert all(right[fold == number].any(axis=0).all() for number in range(5))
 

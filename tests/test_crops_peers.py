@@ -14,13 +14,13 @@ from test_crops import write_set
 from typer.testing import CliRunner
 
 from greattit.commands import peers as command
-from greattit.crops import adapt, dataset, peers, scores
+from greattit.crops import adapt, dataset, lessons, peers, scores
 from greattit.crops.experts import FitConfig
 
 
 @pytest.fixture(scope="module")
-def lesson(tmp_path_factory: pytest.TempPathFactory) -> adapt.Lesson:
-    return adapt.prepare_lesson(dataset.read(write_set(tmp_path_factory.mktemp("peers") / "made", 90)))
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> lessons.Lesson:
+    return lessons.prepare_lesson(dataset.read(write_set(tmp_path_factory.mktemp("peers") / "made", 90)))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def figures(quick: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
-def test_every_peer_answers_every_sample(name: str, lesson: adapt.Lesson, quick: None) -> None:
+def test_every_peer_answers_every_sample(name: str, lesson: lessons.Lesson, quick: None) -> None:
     if name == "minirocket":
         pytest.importorskip("aeon")
     calls = peers.held_out(name, lesson)
@@ -54,7 +54,7 @@ def test_every_peer_answers_every_sample(name: str, lesson: adapt.Lesson, quick:
 
 
 def test_no_peer_is_taught_a_label_of_its_fold_or_a_coarse_one(
-    lesson: adapt.Lesson, monkeypatch: pytest.MonkeyPatch
+    lesson: lessons.Lesson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -77,7 +77,7 @@ def test_no_peer_is_taught_a_label_of_its_fold_or_a_coarse_one(
 
 
 def test_kept_calls_are_used_only_for_the_same_lesson(
-    lesson: adapt.Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lesson: lessons.Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, clock = tmp_path / "new" / "set-majority.npz", count().__next__
     calls, took = peers._kept(file, "majority", lesson, 0, clock)
@@ -106,7 +106,7 @@ def test_one_date_makes_the_bands_the_series() -> None:
     assert peers.as_series(np.zeros((3, 1, 10), np.float32)).shape == (3, 1, 10)
 
 
-def test_what_cannot_be_fitted_says_why(lesson: adapt.Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_fitted_says_why(lesson: lessons.Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "find_spec", lambda name: None)
     assert "aeon is not installed" in peers.why_not("minirocket", lesson)
     assert peers.why_not("forest", lesson) == ""

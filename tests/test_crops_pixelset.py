@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from greattit.commands.patches import patches as patches_command
-from greattit.crops import pixelset
+from greattit.crops import pixelset, pixeltrial
 from greattit.crops.pixelset import Fields, PixelSet, PixelSetConfig, Sets
 from greattit.errors import DatasetError
 
@@ -152,7 +152,7 @@ def test_pooling_is_that_of_each_set() -> None:
 
 def test_the_spread_is_learned_by_the_network_and_not_from_the_mean(tmp_path: Path) -> None:
     path = saved(tmp_path, two_crops(200, spread=(4, 40)))
-    found = pixelset.evaluate(path, 3, steps=50)
+    found = pixeltrial.evaluate(path, 3, steps=50)
     accuracy = {name: figure["accuracy"] for name, figure in found["methods"].items()}
     assert accuracy["pixel_set"] > 0.95 and accuracy["spread"] > 0.95
     assert accuracy["mean"] < 0.7 and accuracy["mean_network"] < 0.7
@@ -161,7 +161,7 @@ def test_the_spread_is_learned_by_the_network_and_not_from_the_mean(tmp_path: Pa
 
 
 def test_where_the_mean_says_all_the_pixels_do_not_beat_it(tmp_path: Path) -> None:
-    found = pixelset.evaluate(saved(tmp_path, two_crops(200, spread=(9, 9), lift=70)), 3, steps=50)
+    found = pixeltrial.evaluate(saved(tmp_path, two_crops(200, spread=(9, 9), lift=70)), 3, steps=50)
     assert found["methods"]["mean"]["accuracy"] > 0.95
     assert not found["pixels_beat_mean"] and "does not beat the mean" in found["verdict"]
 
@@ -170,13 +170,13 @@ def test_the_verdict_says_when_a_gain_is_not_of_the_pixels() -> None:
     def one(method: str, against: str, low: float) -> dict[str, Any]:
         return {"method": method, "against": against, "difference": low + 0.01, "interval": [low, low + 0.02]}
 
-    told = pixelset.verdict(
+    told = pixeltrial.verdict(
         [one("spread", "mean", -0.01), one("pixel_set", "mean_network", -0.01), one("pixel_set", "mean", 0.02)]
     )
     assert told.startswith("Knowing the pixels does not beat the mean") and "owed to learner" in told
-    told = pixelset.verdict([one("spread", "mean", -0.01), one("pixel_set", "mean_network", 0.001)])
+    told = pixeltrial.verdict([one("spread", "mean", -0.01), one("pixel_set", "mean_network", 0.001)])
     assert told.startswith("Knowing the pixels does not surely beat the mean: beyond the interval in 1 of 2 ways")
-    told = pixelset.verdict([one("spread", "mean", 0.002), one("pixel_set", "mean_network", 0.001)])
+    told = pixeltrial.verdict([one("spread", "mean", 0.002), one("pixel_set", "mean_network", 0.001)])
     assert told.startswith("Knowing the pixels beats the mean beyond the interval")
 
 
@@ -185,23 +185,23 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path, monkeypatch: Any, 
     if library == "scikit-learn":
         monkeypatch.setitem(sys.modules, "lightgbm", None)
     path = saved(tmp_path, two_crops(60, spread=(10, 14)))
-    first, again = (pixelset.evaluate(path, 3, 1, steps=5) for _ in range(2))
+    first, again = (pixeltrial.evaluate(path, 3, 1, steps=5) for _ in range(2))
     assert first == again
-    assert list(first["methods"]) == list(pixelset.NAMES)
+    assert list(first["methods"]) == list(pixeltrial.NAMES)
     assert library not in ("scikit-learn",) or first["trees"].startswith("scikit-learn")
 
 
 def test_a_crop_that_stands_in_one_group_only_is_never_called(tmp_path: Path) -> None:
     arrays = two_crops(60, spread=(4, 40))
     arrays["crop"][:5] = "rice"
-    found = pixelset.evaluate(saved(tmp_path, arrays), 3, steps=5)
+    found = pixeltrial.evaluate(saved(tmp_path, arrays), 3, steps=5)
     assert found["crops"]["rice"] == 5 and np.isfinite(found["methods"]["pixel_set"]["ece"])
 
 
 def test_ties_in_certainty_count_in_part() -> None:
     right = np.array([True, True, False, False, True])
-    assert pixelset.accuracy_of_surest(np.full(5, 0.4), right) == pytest.approx(0.6)
-    assert pixelset.accuracy_of_surest(np.array([0.9, 0.8, 0.7, 0.1, 0.6]), right) == pytest.approx(0.75)
+    assert pixeltrial.accuracy_of_surest(np.full(5, 0.4), right) == pytest.approx(0.6)
+    assert pixeltrial.accuracy_of_surest(np.array([0.9, 0.8, 0.7, 0.1, 0.6]), right) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(
@@ -260,23 +260,23 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, damage: str) -> None:
 def test_folds_and_crops_must_suffice(tmp_path: Path) -> None:
     path = saved(tmp_path, made())
     with pytest.raises(DatasetError, match="4 groups cannot be cut into 5 folds"):
-        pixelset.evaluate(path)
+        pixeltrial.evaluate(path)
     arrays = made()
     arrays["crop"][:] = "wheat"
     with pytest.raises(DatasetError, match="one crop only"):
-        pixelset.evaluate(saved(tmp_path, arrays), 2)
+        pixeltrial.evaluate(saved(tmp_path, arrays), 2)
 
 
 def test_the_command_prints_a_table_or_json_or_one_line(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(pixelset, "evaluate", partial(pixelset.evaluate, steps=5))
+    monkeypatch.setattr(pixeltrial, "evaluate", partial(pixeltrial.evaluate, steps=5))
     app = typer.Typer()
     app.command()(patches_command)
     path = saved(tmp_path, two_crops(40, spread=(4, 40)))
     run = CliRunner().invoke(app, [str(path), "--folds", "2", "--json"])
     assert run.exit_code == 0 and not run.stderr
     figures = json.loads(run.stdout)
-    assert figures["fields"] == 40 and figures["verdict"] in pixelset.table(figures)
-    assert all(name in pixelset.table(figures) for name in pixelset.NAMES.values())
+    assert figures["fields"] == 40 and figures["verdict"] in pixeltrial.table(figures)
+    assert all(name in pixeltrial.table(figures) for name in pixeltrial.NAMES.values())
     run = CliRunner().invoke(app, [str(path), "--folds", "2"])
     assert run.exit_code == 0 and figures["verdict"] in run.stdout and "took" in run.stdout
     run = CliRunner().invoke(app, [str(tmp_path / "none.npz")])
@@ -291,7 +291,7 @@ def test_the_shared_fields_are_read_and_a_few_are_evaluated(shared_data: Path, t
     rows = np.sort(np.random.default_rng(0).choice(4000, 240, replace=False))
     with np.load(path) as file:
         few = {name: file[name] if name == "bands" else file[name][rows] for name in file.files}
-    found = pixelset.evaluate(saved(tmp_path, few), 3, steps=30)
+    found = pixeltrial.evaluate(saved(tmp_path, few), 3, steps=30)
     assert found["fields"] == 240
     assert found["methods"]["mean"]["accuracy"] > found["methods"]["majority"]["accuracy"]
     assert isinstance(found["pixels_beat_mean"], bool)

@@ -87,6 +87,8 @@ def test_open_water_is_found_by_its_share(cube: Cube) -> None:
         (indices.bsi, "BI", ("B", "R", "N", "S1")),
         (indices.nbr, "NBR", ("N", "S2")),
         (indices.ndre, "NDREI", ("RE1", "N")),
+        (indices.gndvi, "GNDVI", "GN"),
+        (indices.nbr2, "NBR2", ("S1", "S2")),
     ],
 )
 def test_indices_agree_with_spyndex(ours, theirs: str, bands) -> None:  # type: ignore[no-untyped-def]

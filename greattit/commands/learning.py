@@ -113,10 +113,11 @@ def adapt(
     with Refuse():
         from greattit.crops import adapt as room
         from greattit.crops import dataset as sets
+        from greattit.crops import lessons
 
         data = sets.read(dataset)
         if shots is not None:
-            data = room.draw(data, shots, seed)
+            data = lessons.draw(data, shots, seed)
         card = room.save(room.adapt(data, seed=seed, workers=workers, licence=licence), out)
         figure = card["figures"][data.name]
         typer.echo(

@@ -25,12 +25,12 @@ def patches(
     from rich.console import Console
 
     with Refuse():
-        from greattit.crops import pixelset
+        from greattit.crops import pixeltrial
 
         since = time.perf_counter()
         with Console(stderr=True, quiet=as_json).status("learning without each fold, about a minute on one core"):
-            figures = pixelset.evaluate(file, folds, seed)
+            figures = pixeltrial.evaluate(file, folds, seed)
         if as_json:
             typer.echo(json.dumps(figures, ensure_ascii=False))
         else:
-            typer.echo(f"{pixelset.table(figures)}\n\ntook {time.perf_counter() - since:.0f} s")
+            typer.echo(f"{pixeltrial.table(figures)}\n\ntook {time.perf_counter() - since:.0f} s")

@@ -161,7 +161,8 @@ def _local(data: Dataset, model: Local, held_out: Doubles | None = None) -> Scor
 def _after_fitting(
     data: Dataset, folder: Path, train_on: Path, day: int | None, shots: int | None, by: str, seed: int, workers: int
 ) -> Scored:
-    from greattit.crops.adapt import adapt, draw
+    from greattit.crops.adapt import adapt
+    from greattit.crops.lessons import draw
 
     teacher = _grouped(_seen(dataset.read(train_on), day), by)
     same = folder.resolve() == train_on.resolve()

@@ -1,6 +1,6 @@
 """Well-known methods beside ours, on the same splits: `compare`, the work behind `greattit evaluate peers`.
 
-Every peer is fitted on the folds of `adapt.prepare_lesson` to the samples outside a fold that have exactly one right
+Every peer is fitted on the folds of `lessons.prepare_lesson` to the samples outside a fold that have exactly one right
 class, and answers every sample of the fold. No peer is tuned and none sees the labels that it is scored on.
 
 - majority: the commonest class outside the fold.
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit.crops import adapt, graph, scores
+from greattit.crops import adapt, graph, lessons, scores
 from greattit.crops.local import sharpen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from greattit.crops.adapt import Lesson
     from greattit.crops.dataset import Dataset
+    from greattit.crops.lessons import Lesson
     from greattit.crops.local import Local
 
     Floats = NDArray[np.float32]
@@ -65,7 +65,7 @@ def compare(
     """
     from greattit.onethread import one_thread
 
-    lesson = adapt.prepare_lesson(data)
+    lesson = lessons.prepare_lesson(data)
     calls: dict[str, Doubles] = {}
     seconds: dict[str, float] = {}
     left_out = {name: "left out on request" for name in PEERS if name in skip}

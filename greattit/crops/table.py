@@ -8,12 +8,13 @@ are is up to the set: bands, NDVI alone, radar alone, weather.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from greattit import indices
 from greattit.crops import prepare
 from greattit.crops.dataset import EXTRA
 
@@ -30,15 +31,14 @@ CHANNELS = (*prepare.CHANNELS, *EXTRA)
 """all that a table can hold, in order"""
 LEAST_SEEN = 0.3
 """how much must have been seen at a step for its value to count, 0-1"""
-RATIOS = {
-    "ndmi": ("B08", "B11"),
-    "gndvi": ("B08", "B03"),
-    "ndti": ("B11", "B12"),
-    "ndre": ("B08", "B05"),
-    "ndre7": ("B07", "B04"),
-}
-"""name -> (a, b): (a - b) / (a + b); moisture (Gao 1996), green NDVI (Gitelson et al. 1996), residue (van Deventer
-et al. 1997), red edge (Barnes et al. 2000)"""
+INDICES: tuple[tuple[Callable[..., Any], tuple[str, str]], ...] = (
+    (indices.ndmi, ("B08", "B11")),
+    (indices.gndvi, ("B03", "B08")),
+    (indices.nbr2, ("B11", "B12")),
+    (indices.ndre, ("B05", "B08")),
+    (indices.ndvi, ("B04", "B07")),
+)
+"""indices that trees are given beside the bands; the last is NDVI with the last red edge as its infrared"""
 YEAR = 365.0
 LONG_SPAN, WHOLE_SPAN = 120.0, 300.0
 """[days] a set seen over more than the first has the usual steps, over more than the second the whole year"""
@@ -178,7 +178,7 @@ def _raw(data: Dataset) -> Floats:
 
 
 def features(table: Table) -> Floats:
-    """Return the table as columns for trees (n, feature): steps, ratios of bands, radar's VH - VV, the curve's shape.
+    """Return the table as columns for trees (n, feature): steps, indices, radar's VH - VV, the curve's shape.
 
     Values that were not seen stay NaN, which the trees take as they are.
     """
@@ -188,10 +188,9 @@ def features(table: Table) -> Floats:
     def band(name: str) -> Floats:
         return table.values[:, :, names.index(name)]
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for one, other in RATIOS.values():
-            if one in names and other in names:
-                parts.append(((band(one) - band(other)) / (band(one) + band(other)))[:, :, None])
+    for index, bands in INDICES:
+        if set(bands) <= set(names):
+            parts.append(index(*map(band, bands))[:, :, None])
     if "VV" in names and "VH" in names:
         parts.append((band("VH") - band("VV"))[:, :, None])
     if "tmean_c" in names:  # thermal time, growing degree days above 0 deg C since the first step [deg C day]
