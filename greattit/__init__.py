@@ -42,6 +42,7 @@ PATH = (
     "report",
     "county",
     "evaluate",
+    "plotscores",
     "web",
     "commands",
 )
