@@ -30,6 +30,7 @@ PATH = (
     "indices",
     "clouds",
     "plots",
+    "parcelfile",
     "series",
     "filled",
     "crops",
