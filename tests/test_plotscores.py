@@ -365,6 +365,8 @@ def test_without_parcels_it_says_so(sample_tiles: Path, tmp_path: Path) -> None:
     far.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     with pytest.raises(DatasetError, match="no parcel whole inside the tiles"):
         plotscores.evaluate(sample_tiles, parcels_file=far, day=DAY)
+    with pytest.raises(DatasetError, match="at most 6 km are read at once"):
+        catalogue.ground_of(None, load(far))
 
 
 def test_the_command_prints_json_or_a_table(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def read(folder: str | Path, *, parcels_file: Path | None = None, day: date | No
     day = day or usual_day(stack)
     raster = Path(folder) / TRUTH
     complete = raster.is_file()
-    window = _window(raster if complete else None, parcels)
+    window = ground_of(raster if complete else None, parcels)
     cube = clouds.refine(_seen(read_window(stack, window, since=date(day.year, 1, 1), until=day)))
     shapes = {plot.id: project(plot.geometry, "EPSG:4326", cube.attrs["crs"]) for plot in parcels}
     fields = _asked(parcels, shapes, cube)
@@ -79,8 +79,8 @@ def read(folder: str | Path, *, parcels_file: Path | None = None, day: date | No
     return told, Place(cube, tuple(sorted(fields, key=lambda field: field.id)), complete)
 
 
-def _window(raster: Path | None, parcels: list[Plot]) -> BaseGeometry:
-    """Return the ground to read (EPSG:4326): all of the truth raster, else all parcels."""
+def ground_of(raster: Path | None, parcels: list[Plot]) -> BaseGeometry:
+    """Return the ground to read (EPSG:4326): all of the truth raster, else all parcels; refuse what is too wide."""
     import shapely
 
     if raster is not None:
