@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from greattit import plotscores
 from greattit.commands.plotscores import evaluate_plots
 from greattit.cube import open_stack, read_window
-from greattit.errors import DatasetError, PlotPlaceError
+from greattit.errors import DatasetError, ModelError, PlotPlaceError
 from greattit.plots import load
 from greattit.plots.coverage import project
 from greattit.plotscores import catalogue, patches, peers
@@ -208,6 +208,14 @@ def test_a_cutter_that_knows_scores_one_and_one_that_refuses_nought() -> None:
     for key in ("object_precision", "object_recall", "object_f1", "extent_iou"):
         assert best[key] == pytest.approx(1) and worst[key] == 0
     assert worst["area_median_abs_error"] is None and refused["refuses"] == {"PlotPlaceError": 4}
+
+
+def test_a_missing_model_is_no_refusal() -> None:
+    def broken(plot: Any, cube: Any) -> Any:
+        raise ModelError("has no weights", subject="cut")
+
+    with pytest.raises(ModelError, match="has no weights"):
+        ask(place(ONE), {"broken": broken}, drawings=1, seed=0, clock=lambda: 0.0)
 
 
 # patches

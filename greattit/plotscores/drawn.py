@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from greattit.errors import GreatTitError
+from greattit.errors import PlotError, TilesError
 from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
 from greattit.plots.drawing import draw_sloppily
@@ -43,7 +43,8 @@ def ask(
 ) -> tuple[dict[str, tuple[list[Asked], list[Given]]], dict[str, Counter[str]]]:
     """Ask each cutter for each drawing of each whole field of a place; returns rows, and refusals by kind, by cutter.
 
-    A cutter gets the window around the drawing that the walk would read. A refusal is a field not found.
+    A cutter gets the window around the drawing that the walk would read. A refusal of the plot or its
+    tiles is a field not found; any other error, such as a missing model, is raised.
     """
     crs, scale = place.cube.attrs["crs"], ground_scale(place.cube) / 1e4
     rows: dict[str, tuple[list[Asked], list[Given]]] = {name: ([], []) for name in cutters}
@@ -56,7 +57,7 @@ def ask(
                 answer: CutField | None
                 try:
                     answer = cutter(plot, window)
-                except GreatTitError as error:
+                except (PlotError, TilesError) as error:
                     refused[name][type(error).__name__] += 1
                     answer = None
                 row = _asked(field, answer, crs, scale, clock() - start)
