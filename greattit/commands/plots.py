@@ -41,8 +41,9 @@ def check(
 ) -> None:
     """Say row by row what is wrong with a parcel file; exit code 1 when something must be put right, 2 when unreadable.
 
-    Shapes that cannot be used, copies, overlaps, wrong places, stated areas that disagree. The
-    file is only read, in batches: a million parcels take a minute or two and under 1 GB.
+    Shapes that cannot be used, copies, overlaps, wrong places, areas that
+    are stated wrong. The file is only read, in batches: a million parcels
+    take a minute or two and under 1 GB.
     """
     from rich.console import Console
 
