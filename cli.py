@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands import labelled, learning, patches, peers, registry, satellite, serving
+from greattit.commands import (
+    fields,
+    labelled,
+    learning,
+    patches,
+    peers,
+    plots,
+    plotscores,
+    registry,
+    satellite,
+    serving,
+)
 from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
 
 if TYPE_CHECKING:
@@ -208,8 +219,13 @@ app.command()(labelled.label)
 app.command()(learning.adapt)
 app.command()(serving.explain)
 registry.models_app.command("export-onnx")(serving.export_onnx)
+app.command()(fields.delineate)
+learning.train_app.command("cut")(fields.train_cut)
+learning.train_app.command("fields")(fields.train_fields)
+learning.evaluate_app.command("plots")(plotscores.evaluate_plots)
 learning.evaluate_app.command("patches")(patches.patches)
 learning.evaluate_app.command("peers")(peers.evaluate_peers)
+app.add_typer(plots.plots_app, name="plots")
 app.add_typer(registry.models_app, name="models")
 app.add_typer(learning.train_app, name="train")
 app.add_typer(learning.evaluate_app, name="evaluate")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from greattit.appraisal import appraise
-    from greattit.plots import load as load_plots
+    from greattit.plots.load import load as load_plots
     from greattit.tiles import read as read_tiles
 
 __version__ = "0.1.0"
@@ -30,9 +30,11 @@ PATH = (
     "indices",
     "clouds",
     "plots",
+    "fields",
     "parcelfile",
     "series",
     "filled",
+    "claims",
     "crops",
     "growth",
     "yields",

@@ -78,6 +78,20 @@ class Plot:
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """One of several fields that one drawing holds."""
+
+    outline: BaseGeometry
+    """EPSG:4326"""
+    area_ha: Interval
+    """area of the whole field [ha]"""
+    share: float
+    """share 0-1 of the drawing that it takes"""
+    confidence: float
+    """0-1: probability that it is a field of its own"""
+
+
+@dataclass(frozen=True, eq=False)
 class Segment:
     """The part of the cube that is the plot's one field."""
 
@@ -95,6 +109,10 @@ class Segment:
     """[ha] inside the drawing that is not the field, by cause: "edge", "other land", "tree or water or road" """
     added_ha: float
     """[ha] of the field that lies outside the drawing"""
+    area_90_ha: tuple[float, float] = (float("nan"), float("nan"))
+    """[ha] nine times in ten the true area lies between: the quantiles p05 and p95 beside those of `area_ha`"""
+    parts: tuple[Part, ...] = ()
+    """the fields that the drawing holds, the largest share first; empty when it holds one"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,15 +28,14 @@ class Drawing:
     """least and most vertices"""
     jitter_m: float
     """standard deviation of each vertex [m]"""
-    evidence: float
-    """weight of a pixel's look against the drawing: below 1, as neighbouring pixels and months are not independent; 0
-    where the outline is better than the pixels"""
+    asked: bool
+    """whether the network is asked what was meant; not where the outline is better than the pixels"""
 
 
-SLOPPY = Drawing(scale=(0.8, 1.4), shift_m=15.0, vertices=(8, 20), jitter_m=3.0, evidence=0.25)
+SLOPPY = Drawing(scale=(0.8, 1.4), shift_m=15.0, vertices=(8, 20), jitter_m=3.0, asked=True)
 """A finger on a phone."""
 
-SURVEYED = Drawing(scale=(0.99, 1.01), shift_m=3.0, vertices=(0, 0), jitter_m=0.0, evidence=0.0)
+SURVEYED = Drawing(scale=(0.99, 1.01), shift_m=3.0, vertices=(0, 0), jitter_m=0.0, asked=False)
 """A parcel file of a land register."""
 
 

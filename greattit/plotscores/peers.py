@@ -1,6 +1,6 @@
 """Segmentations of scikit-image that a method must better, with and without a drawing.
 
-Both see what `greattit.plots.cut` sees: the whitened components of the season (`greattit.plots.member.season_of`).
+Both see what `greattit.plots.cut` sees: the whitened components of the season (`greattit.plots.sight.season_of`).
 Their settings were chosen on made counties by `greattit.plotscores.tuning`, never on real fields.
 """
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greattit.plots.coverage import coverage, project
-from greattit.plots.member import BARE, peak_ndvi, season_of
+from greattit.plots.greenness import BARE, peak_ndvi
+from greattit.plots.sight import season_of
 from greattit.plotscores.rows import Cutter, Finder, Found, Outlined
 from greattit.plotscores.truth import polygons_of
 

@@ -33,7 +33,9 @@ Rows = dict[str, tuple[list[Asked], list[Given]]]
 
 def finder() -> tuple[str, Finder]:
     """Return the method that finds fields without a drawing, and its name."""
-    return "watershed", lambda cube: peers.find(cube, peers.WITHOUT_DRAWING["watershed"])
+    from greattit.fields import find
+
+    return "fields.find", find
 
 
 def cutter() -> tuple[str, Cutter]:

@@ -59,13 +59,13 @@ def _divide(block: Polygon, rules: Mapping[str, Any], rng: np.random.Generator) 
         return [block]
     for _ in range(8):
         parts = _cut(block, rng)
-        if len(parts) >= 2 and all(_stout(part) for part in parts):
+        if len(parts) >= 2 and all(_stout(part, float(rules.get("stout_m2", 2500))) for part in parts):
             return [piece for part in parts for piece in _divide(part, rules, rng)]
     return [block]
 
 
-def _stout(part: Polygon) -> bool:
-    return bool(part.area > 2500 and 4 * np.pi * part.area / part.length**2 > 0.30)
+def _stout(part: Polygon, least_m2: float) -> bool:
+    return bool(part.area > least_m2 and 4 * np.pi * part.area / part.length**2 > 0.30)
 
 
 def _cut(block: Polygon, rng: np.random.Generator) -> list[Polygon]:
