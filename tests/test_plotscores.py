@@ -21,7 +21,7 @@ from greattit import plotscores
 from greattit.commands.plotscores import evaluate_plots
 from greattit.cube import open_stack, read_window
 from greattit.errors import DatasetError, ModelError, PlotPlaceError
-from greattit.plots import load
+from greattit.plots import chips, load
 from greattit.plots.coverage import project
 from greattit.plotscores import catalogue, patches, peers
 from greattit.plotscores.drawn import ask, drawings_of
@@ -32,8 +32,8 @@ from greattit.plotscores.truth import Field, Place, hectares, plot_of, window_ar
 from greattit.plotscores.tuning import tune
 from greattit.types import Interval
 
-CRS = patches.CRS
-WEST, NORTH = patches.CORNER
+CRS = chips.CRS
+WEST, NORTH = chips.CORNER
 DAY = date(2023, 8, 20)
 
 
@@ -48,7 +48,7 @@ def field(name: str, shape: BaseGeometry, **more: Any) -> Field:
 
 def place(*fields: Field, complete: bool = True, pixels: int = 64) -> Place:
     counts = np.full((4, pixels, pixels), 50, np.uint8)
-    cube = patches.cube_of(counts, list(patches.LEAST), (10.0, 0.0, WEST, 0.0, -10.0, NORTH))
+    cube = chips.cube_of(counts, list(chips.LEAST), (10.0, 0.0, WEST, 0.0, -10.0, NORTH))
     return Place(cube, fields, complete)
 
 
@@ -234,7 +234,7 @@ def made_patches(folder: Path, count: int = 6) -> Path:
     patch[0, :, :, 30:] = 0
     file = folder / "fields.npz"
     chip = np.array([f"chip{n // 2}" for n in range(count)])
-    np.savez(file, patch=patch.astype(np.uint8), mask=mask, chip=chip, bands=np.array(patches.LEAST))
+    np.savez(file, patch=patch.astype(np.uint8), mask=mask, chip=chip, bands=np.array(chips.LEAST))
     return file
 
 

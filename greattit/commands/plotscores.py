@@ -39,6 +39,10 @@ def evaluate_plots(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Patches drawn of a .npz.")] = 1000,
     peers: Annotated[bool, typer.Option("--peers", help="Measure felzenszwalb and watershed on the same.")] = False,
+    peer_model: Annotated[
+        Path | None,
+        typer.Option(help="Model folder of `train fields --extent-only`: measured as another peer."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same figures.")] = 0,
 ) -> None:
     """Measure how well fields are found and cut, by size, with intervals; made counties are said to be made."""
@@ -58,6 +62,7 @@ def evaluate_plots(
                 day=day.date() if day else None,
                 seed=seed,
                 with_peers=peers,
+                peer_model=peer_model,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         typer.echo(json.dumps(report, ensure_ascii=False) if as_json else plotscores.table(report))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from greattit.fields.walk import Job, Square, delineate
+    from greattit.fields.fiboa import About, Written, write
     from greattit.fields.finder import find
     from greattit.fields.objects import Found
-    from greattit.fields.fiboa import About, Written, write
+    from greattit.fields.walk import Job, Square, delineate
 
 __all__ = ["About", "Found", "Job", "Square", "Written", "delineate", "find", "write"]
 

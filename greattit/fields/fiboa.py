@@ -22,8 +22,8 @@ from greattit.plots.area import measure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greattit.fields.walk import Square
     from greattit.fields.objects import Found
+    from greattit.fields.walk import Square
 
 SCHEMAS = ("https://vecorel.org/specification/v0.1.0/schema.yaml", "https://fiboa.org/specification/v0.3.0/schema.yaml")
 ENDINGS = (".parquet", ".geoparquet", ".geojson", ".json")

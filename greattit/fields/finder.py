@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class Finder:
     quantiles: Mapping[str, float]
     """"p05", "p10", "p90", "p95" of (log true / found - shift) / spread, on places that set nothing else"""
     sha256: str
+    chips: frozenset[str]
+    """names of the real chips that it learned from"""
 
     def area(self, shape: BaseGeometry) -> dict[str, float]:
         """Return the area [ha] as its quantiles p05, p10, p50, p90, p95, of an outline [m]."""
@@ -54,13 +56,18 @@ class Finder:
         spread = math.exp(float(self.spread @ what))
         return {"p50": middle} | {name: middle * math.exp(spread * q) for name, q in self.quantiles.items()}
 
-    def maps(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return MAPS (3, y, x) of a window as `plots.sight.look` gives it."""
-        import torch
 
-        with torch.inference_mode():
-            found: NDArray[np.float32] = self.network(torch.from_numpy(filled(seen))[None])[0].sigmoid().numpy()
-        return found[:, : seen.shape[1], : seen.shape[2]]
+def maps_of(network: UNet, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return MAPS (3, y, x) of a window as `plots.sight.look` gives it.
+
+    A network that gives the extent alone (a peer) knows no border, and takes the extent for the middle.
+    """
+    import torch
+
+    with torch.inference_mode():
+        found: NDArray[np.float32] = network(torch.from_numpy(filled(seen))[None])[0].sigmoid().numpy()
+    found = found[:, : seen.shape[1], : seen.shape[2]]
+    return found if len(found) > 1 else np.concatenate([found, np.zeros_like(found), found])
 
 
 def find(cube: Cube, finder: Finder | None = None, axes: Axes | None = None) -> list[Found]:
@@ -75,7 +82,7 @@ def find(cube: Cube, finder: Finder | None = None, axes: Axes | None = None) -> 
     a, _, west, _, e, north = cube.attrs["transform"]
     step = finder.network.step
     left, top = round(west / a) % step, round(north / e) % step  # coarse pixels lie alike, wherever a window begins
-    maps = finder.maps(np.pad(seen, ((0, 0), (top, 0), (left, 0))))[:, top:, left:]
+    maps = maps_of(finder.network, np.pad(seen, ((0, 0), (top, 0), (left, 0))))[:, top:, left:]
     return from_maps(finder, maps, cube.attrs["transform"])
 
 
@@ -121,12 +128,19 @@ def _load(folder: Path, _stamp: int) -> Finder:
     network, sha256 = read_network(folder, card, inputs=CHANNELS, remedy=REMEDY)
     try:
         rules = Rules(**card["rules"])
-        confidence = np.array([card["confidence"][name] for name in ("one", *TRAITS)], float)
-        area = card["area"]
-        quantiles = {name: float(area["quantiles"][name]) for name in ("p05", "p10", "p90", "p95")}
-        shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
+        weights = weights_of(card)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"its card lacks or misstates {error}", subject=str(folder), remedy=REMEDY) from error
-    if network.config.outputs != len(MAPS):
+    if network.config.outputs not in (1, len(MAPS)):
         raise ModelError("the network gives other maps", subject=str(folder), remedy=REMEDY)
-    return Finder(network, rules, confidence, shift, spread, quantiles, sha256)
+    return Finder(network, rules, *weights, sha256, frozenset(map(str, card.get("known_chips", ()))))
+
+
+def weights_of(
+    card: Mapping[str, Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], dict[str, float]]:
+    """Return confidence, shift, spread and quantiles of a card. Raises `KeyError`, `TypeError` and `ValueError`."""
+    confidence = np.array([card["confidence"][name] for name in ("one", *TRAITS)], float)
+    area = card["area"]
+    shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
+    return confidence, shift, spread, {k: float(area["quantiles"][k]) for k in ("p05", "p10", "p90", "p95")}

@@ -19,21 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greattit.fields import lessons
-from greattit.fields.finder import rim_of
+from greattit.fields.chips import names
+from greattit.fields.finder import Finder, from_maps, maps_of, rim_of, weights_of
 from greattit.fields.fit import fit_fields
 from greattit.fields.lessons import MAPS, Lesson
 from greattit.fields.objects import TRAITS, Rules, labelled, outlines, traits
 from greattit.onethread import one_thread
 from greattit.plots import made
-from greattit.plots.fit import FitConfig, filled
-from greattit.plots.lessons import field_shapes
+from greattit.plots.chips import chips_of
+from greattit.plots.fit import FitConfig
+from greattit.plots.lessons import field_shapes, part_of
 from greattit.plots.sight import CHANNELS, look
-from greattit.plots.train import INDIA, OWN_PARTS, settle, use_of, write
+from greattit.plots.train import INDIA, OWN_PARTS, PATCHES, settle, use_of, write
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from greattit.plots.network import UNet
+
+CHIPS = Path("chips") / "india-tiles"
 
 CHIPS_OFTEN = 8
 """A whole chip is drawn so many times as often as a patch: it holds so many more fields."""
@@ -87,24 +91,28 @@ def train(
     from greattit.plots.network import NetworkConfig, UNet
 
     config = config or FieldsConfig()
-    chips, patches = data / "chips" / "india-tiles", data / "chips" / "agrifieldnet-india" / "fields.npz"
-    seeds = range(config.first, config.first + config.counties)
+    seeds = [s for s in range(config.first, config.first + config.counties) if use_of(s) == "learn"]
     with one_thread():
-        own = _all(
-            partial(_of_county, folder=counties, seasons=config.seasons),
-            [s for s in seeds if use_of(s) == "learn"],
-            workers,
-        )
-        real = list(lessons.from_chips(chips, OWN_PARTS)) * CHIPS_OFTEN
-        real += list(lessons.from_patches(patches, OWN_PARTS))
+        own = _all(partial(_of_county, folder=counties, seasons=config.seasons), seeds, workers)
+        real = list(lessons.from_chips(data / CHIPS, OWN_PARTS)) * CHIPS_OFTEN
+        real += list(lessons.from_patches(data / PATCHES, OWN_PARTS))
         say(f"{len(own)} made and {len(real)} real places to learn from")
         network = UNet(NetworkConfig(len(CHANNELS), config.maps, config.widths))
         fit_fields(network, own, real, config.fit, config.steps, say)
-        places = {use: [_place(network, s, counties) for s in seeds if use_of(s) == use] for use in ("set", "figures")}
-        rules = choose(places["set"])
-        judged = settle_found(places["set"], rules)
-        figures = {"made counties": figures_of(places["figures"], rules)}
-    return publish(network, config, rules, judged, figures, out)
+        return finish(network, data, out, config=config, counties=counties)
+
+
+def finish(network: UNet, data: Path, out: Path, *, config: FieldsConfig, counties: Path) -> dict[str, Any]:
+    """Choose the rules of a network that has learned, set confidence and areas, measure, write; return the card."""
+    seeds = range(config.first, config.first + config.counties)
+    places = {use: [_place(network, s, counties) for s in seeds if use_of(s) == use] for use in ("set", "figures")}
+    rules = choose(places["set"])
+    judged = settle_found(places["set"], rules)
+    finder = Finder(network, rules, *weights_of(judged), sha256="", chips=frozenset())
+    figures = {"made counties": figures_of(places["figures"], finder)}
+    chips = {*(str(chip) for chip in chips_of(data / PATCHES)), *names(data / CHIPS)}
+    known = sorted(chip for chip in chips if part_of(chip) in OWN_PARTS)
+    return publish(network, config, rules, judged, figures, known, out)
 
 
 def _of_county(seed: int, folder: Path, seasons: int) -> list[Lesson]:
@@ -122,16 +130,11 @@ def _all(work: Callable[[int], list[Lesson]], seeds: Iterable[int], workers: int
 
 
 def _place(network: UNet, seed: int, folder: Path) -> Place:
-    import torch
-
     county = made.county(seed, folder)
     seen = look(county.cube)
     if seen is None:
         raise ValueError(f"county {seed} was never seen")
-    with torch.inference_mode():
-        maps = network(torch.from_numpy(filled(seen))[None])[0].sigmoid().numpy()[:, : seen.shape[1], : seen.shape[2]]
-    if len(maps) == 1:
-        maps = np.concatenate([maps, np.zeros_like(maps), maps])
+    maps = maps_of(network, seen)
     whole = field_shapes(county)
     return Place(
         maps,
@@ -223,21 +226,29 @@ def settle_found(places: Sequence[Place], rules: Rules) -> dict[str, Any]:
     }
 
 
-def figures_of(places: Sequence[Place], rules: Rules) -> dict[str, Any]:
+def figures_of(places: Sequence[Place], finder: Finder) -> dict[str, Any]:
     """Return the card's figures of some counties, with 95 % intervals over the counties."""
-    found = [(found_in(one, rules)[0], one) for one in places]
-    whole = score(found)
+    found = []
+    for place in places:
+        given = from_maps(finder, place.maps, place.transform)
+        found.append((dict(enumerate(one.geometry for one in given)), place))
     rng = np.random.default_rng(0)
     drawn = [score([found[k] for k in rng.integers(0, len(found), len(found))])["object_f1"] for _ in range(100)]
     return (
         {"counties": len(places), "fields": sum(len(one.all) for one in places)}
-        | {name: round(value, 4) for name, value in whole.items()}
+        | {name: round(value, 4) for name, value in score(found).items()}
         | {"object_f1_interval_95": [round(float(np.quantile(drawn, q)), 4) for q in (0.025, 0.975)]}
     )
 
 
 def publish(
-    network: UNet, config: FieldsConfig, rules: Rules, judged: dict[str, Any], figures: dict[str, Any], out: Path
+    network: UNet,
+    config: FieldsConfig,
+    rules: Rules,
+    judged: dict[str, Any],
+    figures: dict[str, Any],
+    known: Sequence[str],
+    out: Path,
 ) -> dict[str, Any]:
     """Write weights and card; return the card."""
     card = {
@@ -257,5 +268,6 @@ def publish(
         "rules": asdict(rules),
         **judged,
         "figures": figures,
+        "known_chips": list(known),
     }
     return write(network, card, out)

@@ -40,6 +40,8 @@ class Cutter:
     quantiles: Mapping[str, float]
     """"p05", "p10", "p90", "p95" of (log true / found - shift) / spread, on places that set nothing else"""
     sha256: str
+    chips: frozenset[str]
+    """names of the real chips that it learned from, or that set how sure an area is"""
 
     def shares(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the share (y, x) of each pixel that the drawing meant, of a window as `sketch.asked` gives it."""
@@ -96,7 +98,8 @@ def _load(folder: Path, _stamp: int) -> Cutter:
     if not isinstance(area, dict) or set(area.get("quantiles", {})) != {"p05", "p10", "p90", "p95"}:
         raise ModelError("the card does not say how sure an area is", subject=str(folder), remedy=REMEDY)
     shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
-    return Cutter(network, shift, spread, {k: float(v) for k, v in area["quantiles"].items()}, sha256)
+    known = frozenset(map(str, card.get("known_chips", ())))
+    return Cutter(network, shift, spread, {k: float(v) for k, v in area["quantiles"].items()}, sha256, known)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

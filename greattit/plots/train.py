@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from greattit.onethread import one_thread
 from greattit.plots import cutter, lessons, made
+from greattit.plots.chips import chips_of
 from greattit.plots.fit import FitConfig, filled, fit_cut
 from greattit.plots.sketch import ASKED
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 SIZES = {"<0.2 ha": (0.0, 0.2), "0.2-1 ha": (0.2, 1.0), "1-5 ha": (1.0, 5.0), ">5 ha": (5.0, np.inf)}
 """Classes of the true area [ha]."""
 
-OWN_PARTS = {2, 3, 4}
-"""Parts of the real chips that are learned from."""
+OWN_PARTS, SET_PARTS, FIGURE_PARTS = {2, 3, 4}, {1}, {0}
+"""Parts of the real chips that are learned from, that set how sure an area is, and that give the card's figures."""
+
+PATCHES = Path("chips") / "agrifieldnet-india" / "fields.npz"
 
 INDIA = {
     "name": "agrifieldnet-india",
@@ -53,9 +56,9 @@ class CutConfig:
     """seasons of each"""
     drawings: int = 2
     """drawings of each real field"""
-    widths: tuple[int, ...] = (16, 24, 32, 48)
+    widths: tuple[int, ...] = (24, 32, 48, 64)
     """filters of the network at each scale"""
-    fit: FitConfig = field(default_factory=FitConfig)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=14, overlap_weight=1.0))
 
 
 def use_of(seed: int) -> str:
@@ -80,28 +83,42 @@ def train(
     from greattit.plots.network import NetworkConfig, UNet
 
     config = config or CutConfig()
-    patches = data / "chips" / "agrifieldnet-india" / "fields.npz"
+    patches = data / PATCHES
     lessons.check_patches(patches)
-    seeds = range(config.first, config.first + config.counties)
     with one_thread():
-        drawn = _all(partial(_of_county, folder=counties, seasons=config.seasons), seeds, workers)
-        by_use = {
-            use: [one for s, many in zip(seeds, drawn, strict=True) if use_of(s) == use for one in many]
-            for use in ("learn", "set", "figures")
-        }
-        real = {
-            name: list(lessons.from_patches(patches, parts, np.random.default_rng(7), drawings=config.drawings))
-            for name, parts in (("learn", OWN_PARTS), ("set", {1}), ("figures", {0}))
-        }
-        say(f"{len(by_use['learn'])} made and {len(real['learn'])} real drawings to learn from")
+        own = _made(config, "learn", counties, workers)
+        real = _real(config, patches, OWN_PARTS)
+        say(f"{len(own)} made and {len(real)} real drawings to learn from")
         network = UNet(NetworkConfig(len(ASKED), 1, config.widths))
-        fit_cut(network, [*by_use["learn"], *real["learn"]], config.fit, say)
-        area = settle_area([measured(network, by_use["set"]), measured(network, real["set"])])
-        figures = {
-            "made counties": scores(measured(network, by_use["figures"]), area),
-            INDIA["name"]: scores(measured(network, real["figures"]), area),
-        }
-    return publish(network, config, area, figures, out)
+        fit_cut(network, [*own, *real], config.fit, say)
+        return finish(network, data, out, config=config, counties=counties, workers=workers)
+
+
+def finish(
+    network: UNet, data: Path, out: Path, *, config: CutConfig, counties: Path, workers: int = 2
+) -> dict[str, Any]:
+    """Set the intervals of a network that has learned, measure it, and write weights and card; return the card."""
+    patches = data / PATCHES
+    drawn = {use: _made(config, use, counties, workers) for use in ("set", "figures")}
+    real = {use: _real(config, patches, parts) for use, parts in (("set", SET_PARTS), ("figures", FIGURE_PARTS))}
+    area = settle_area([measured(network, drawn["set"]), measured(network, real["set"])])
+    figures = {
+        "made counties": scores(measured(network, drawn["figures"]), area),
+        INDIA["name"]: scores(measured(network, real["figures"]), area),
+    }
+    known = sorted({str(chip) for chip in chips_of(patches) if lessons.part_of(str(chip)) in OWN_PARTS | SET_PARTS})
+    return publish(network, config, area, figures, known, out)
+
+
+def _made(config: CutConfig, use: str, counties: Path, workers: int) -> list[Lesson]:
+    """Return the drawings on the made counties of one use."""
+    seeds = [s for s in range(config.first, config.first + config.counties) if use_of(s) == use]
+    work = partial(_of_county, folder=counties, seasons=config.seasons)
+    return [one for many in _all(work, seeds, workers) for one in many]
+
+
+def _real(config: CutConfig, patches: Path, parts: set[int]) -> list[Lesson]:
+    return list(lessons.from_patches(patches, parts, np.random.default_rng(7), drawings=config.drawings))
 
 
 def _of_county(seed: int, folder: Path, seasons: int) -> list[Lesson]:
@@ -238,7 +255,12 @@ def _scores(one: Measured, area: dict[str, Any]) -> dict[str, Any]:
 
 
 def publish(
-    network: UNet, config: CutConfig, area: dict[str, Any], figures: dict[str, Any], out: Path
+    network: UNet,
+    config: CutConfig,
+    area: dict[str, Any],
+    figures: dict[str, Any],
+    known: Sequence[str],
+    out: Path,
 ) -> dict[str, Any]:
     """Write weights and card; return the card."""
     card = {
@@ -255,6 +277,7 @@ def publish(
         ],
         "area": area,
         "figures": figures,
+        "known_chips": list(known),
     }
     return write(network, card, out)
 

@@ -6,9 +6,10 @@ Their settings were chosen on made counties by `greattit.plotscores.tuning`, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,17 +145,19 @@ def cut(plot: Plot, cube: Cube, segmenter: Segmenter) -> Outlined:
     return Outlined(project(shape, cube.attrs["crs"], "EPSG:4326"))
 
 
-def finders() -> dict[str, Finder | None]:
-    """Return the peers that need no drawing, by name; None for one that is not there."""
+def finders(model: Path | None = None) -> dict[str, Finder | None]:
+    """Return the peers that need no drawing, by name; None for one that is not there.
+
+    `model` is a folder that `greattit train fields --extent-only` wrote. Raises `ModelError`.
+    """
     found: dict[str, Finder | None] = {n: partial(find, segmenter=s) for n, s in WITHOUT_DRAWING.items()}
-    return found | {UNET: _unet()}
+    if model is None:
+        return found | {UNET: None}
+    from greattit.fields import finder
+
+    return found | {UNET: partial(finder.find, finder=finder.load(model))}
 
 
 def cutters() -> dict[str, Cutter]:
     """Return the peers that are given a drawing, by name."""
     return {name: partial(cut, segmenter=segmenter) for name, segmenter in WITH_DRAWING.items()}
-
-
-def _unet() -> Callable[[Cube], list[Found]] | None:
-    """Return the network without a boundary head, once there is one."""
-    return None

@@ -55,6 +55,7 @@ def evaluate(
     day: date | None = None,
     seed: int = 0,
     with_peers: bool = False,
+    peer_model: Path | None = None,
     find: Finder | None = None,
     cut: Cutter | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -63,17 +64,19 @@ def evaluate(
     """Measure how well fields are found (`drawing` "none") or cut out of sloppy drawings ("sloppy").
 
     `source` is a catalogue or cube with known fields in plots.geojson or `parcels_file`, seen up to `day` (default:
-    `usual_day`), or a .npz of labelled patches, of which `limit` are drawn. Each field is drawn `drawings` times
-    (default: 3, in patches 1). `find` and `cut` are the methods, by default those of the house. Same seed, same
-    figures. Returns the figures of the contract (see `figures.CONTRACT`) and more; raises `DatasetError` and
-    `TilesError`.
+    `usual_day`), or a .npz of labelled patches, of which `limit` are drawn; patches of chips that taught the house's
+    networks are left out. Each field is drawn `drawings` times (default: 3, in patches 1). `find` and `cut` are the
+    methods, by default those of the house; `peer_model` is a network without a boundary head (see `peers.finders`).
+    Same seed, same figures. Returns the figures of the contract (see `figures.CONTRACT`) and more; raises
+    `DatasetError`, `ModelError` and `TilesError`.
     """
     if drawing not in DRAWINGS:
         raise DatasetError("is no drawing that is known", subject=drawing, remedy=f"name one of {', '.join(DRAWINGS)}")
-    told, count, places = _opened(source, limit, parcels_file, day, seed)
+    known = _known(find, cut)
+    told, count, places = _opened(source, limit, parcels_file, day, seed, known)
     refused: dict[str, Counter[str]] = {}
     if drawing == "none":
-        name, methods, absent = _finders(find, with_peers)
+        name, methods, absent = _finders(find, with_peers or peer_model is not None, peer_model)
         rows = _found(places, methods, clock, _ticking(progress, count))
     else:
         name, cutters = _cutters(cut, with_peers)
@@ -87,22 +90,31 @@ def evaluate(
     others = {n: figures(*r, by_size=False) for n, r in rows.items() if n not in (name, AS_DRAWN)}
     if drawing == "sloppy":
         report["drawing_as_is"] = figures(*rows[AS_DRAWN])
-    if with_peers:
+    if with_peers or peer_model is not None:
         report["peers"] = others | dict.fromkeys(absent)
     return report
 
 
 def _opened(
-    source: str | Path, limit: int, parcels_file: Path | None, day: date | None, seed: int
+    source: str | Path, limit: int, parcels_file: Path | None, day: date | None, seed: int, known: frozenset[str]
 ) -> tuple[Told, int, Iterator[Place]]:
     """Return what the source says of itself, the number of its places, and the places."""
     if str(source).endswith(".npz"):
         if parcels_file or day:
             raise DatasetError("holds patches, which have no day and no parcels", subject=str(source))
-        told, rows, arrays = patches.read(Path(source), limit=limit, seed=seed)
+        told, rows, arrays = patches.read(Path(source), limit=limit, seed=seed, known=known)
         return told, len(rows), patches.places(rows, arrays)
     told, place = catalogue.read(source, parcels_file=parcels_file, day=day)
     return told, 1, iter([place])
+
+
+def _known(find: Finder | None, cut: Cutter | None) -> frozenset[str]:
+    """Return the chips that taught the house's own methods: figures on them would flatter. Both leave out the same."""
+    from greattit.fields import finder as fields
+    from greattit.plots import cutter as plots
+
+    own = frozenset() if cut else plots.load().chips
+    return own if find else own | fields.load().chips
 
 
 def _head(told: Told, name: str, drawing: str, seed: int) -> dict[str, Any]:
@@ -123,12 +135,14 @@ def _head(told: Told, name: str, drawing: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _finders(find: Finder | None, with_peers: bool) -> tuple[str, dict[str, Finder], tuple[str, ...]]:
+def _finders(
+    find: Finder | None, with_peers: bool, peer_model: Path | None
+) -> tuple[str, dict[str, Finder], tuple[str, ...]]:
     """Return the method's name, all methods, and the peers that are not there."""
     name, own = ("as handed in", find) if find else finder()
     if not with_peers:
         return name, {name: own}, ()
-    others = peers.finders()
+    others = peers.finders(peer_model)
     there = {n: f for n, f in others.items() if f is not None and n != name}
     return name, {name: own} | there, tuple(n for n, f in others.items() if f is None)
 
