@@ -59,6 +59,8 @@ def check_name(path: Path) -> None:
         raise PlotFileError(
             "cannot be written", subject=path.name, remedy=f"name a file that ends in {', '.join(ENDINGS)}"
         )
+    if path.is_dir():
+        raise PlotFileError("is a folder", subject=str(path), remedy="name a file")
     if not path.absolute().parent.is_dir():
         raise PlotFileError("its folder does not exist", subject=str(path), remedy="make the folder, or name another")
 
@@ -100,10 +102,12 @@ def _grouped(squares: Iterable[Square], tick: Callable[[Square], None]) -> Itera
 
 
 def _row(one: Found, number: int) -> dict[str, Any]:
+    import shapely
+
     west, south, east, north = one.geometry.bounds
     return {
         "id": str(number),
-        "geometry": one.geometry,
+        "geometry": shapely.orient_polygons(one.geometry),  # counter-clockwise, as RFC 7946 wants it
         "bbox": {"xmin": west, "ymin": south, "xmax": east, "ymax": north},
         "confidence": round(one.confidence, 4),
         "area_ha": one.area_ha.p50,
@@ -162,11 +166,11 @@ class _Parquet:
 
 
 class _Lines:
-    """A GeoJSON with one feature a line."""
+    """A GeoJSON with one feature a line; what is true of all stands at the top, as vecorel wants it."""
 
     def __init__(self, path: Path, about: About) -> None:
         self.file = path.open("w", encoding="utf-8", newline="\n")
-        head = {"type": "FeatureCollection", "collection": _collection(about)}
+        head = {"type": "FeatureCollection", **_collection(about)}
         self.file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "features": [')
         self.between = "\n"
 
@@ -198,7 +202,12 @@ class _Lines:
 def _geo() -> dict[str, Any]:
     """Return the metadata of GeoParquet 1.1; no crs says longitude and latitude (OGC:CRS84)."""
     corners = {name: ["bbox", name] for name in ("xmin", "ymin", "xmax", "ymax")}
-    column = {"encoding": "WKB", "geometry_types": ["Polygon", "MultiPolygon"], "covering": {"bbox": corners}}
+    column = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon", "MultiPolygon"],
+        "orientation": "counterclockwise",
+        "covering": {"bbox": corners},
+    }
     return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
 
 

@@ -47,7 +47,7 @@ class Finder:
     """"p05", "p10", "p90", "p95" of (log true / found - shift) / spread, on places that set nothing else"""
     sha256: str
     chips: frozenset[str]
-    """names of the real chips that it learned from"""
+    """names of the real chips that it learned from, or that chose its rules"""
 
     def area(self, shape: BaseGeometry) -> dict[str, float]:
         """Return the area [ha] as its quantiles p05, p10, p50, p90, p95, of an outline [m]."""

@@ -18,6 +18,9 @@ from greattit.types import Interval
 FINER = 2
 """cells along one pixel"""
 
+STEPS = 1000
+"""heights are counted in this many steps to one, so that the watershed is exact"""
+
 INSET_M = 4.0
 """[m] an outline is drawn in by this at most"""
 
@@ -28,10 +31,13 @@ class Rules:
 
     extent: float = 0.5
     """share of ground from which a cell is field"""
-    rise: float = 0.06
-    """a middle must stand so far above the saddle to the next to be a field of its own"""
-    border: float = 0.6
+    rise: float = 0.2
+    """a middle must stand so far above the saddle to the next to be a field of its own, as a share of the spread of all
+    heights (5 to 95 % of the place): where the network is unsure they are alike"""
+    border: float = 1.0
     """weight of the border in the heights that the watershed runs over"""
+    smooth_px: float = 0.7
+    """[pixel] border and middle are smoothed by this"""
     least_m2: float = 400.0
     """[m2] smaller ones are dropped: four pixels"""
     least_confidence: float = 0.4
@@ -56,18 +62,23 @@ class Found:
 
 def labelled(maps: NDArray[np.float32], rules: Rules) -> NDArray[np.int32]:
     """Return the number of the field (2 y, 2 x) that each half pixel belongs to; 0 is none."""
+    from scipy.ndimage import gaussian_filter, label
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
 
-    extent, border, middle = (finer(part) for part in maps)
+    extent, border, middle = (
+        finer(gaussian_filter(part, rules.smooth_px) if k and rules.smooth_px else part) for k, part in enumerate(maps)
+    )
     field = extent > rules.extent
-    height = np.round((middle - rules.border * border) * 1000).astype(np.int32)
-    height -= height.min()
-    peaks = h_maxima(np.where(field, height, 0), max(int(rules.rise * 1000), 1)).astype(bool) & field
-    from scipy.ndimage import label
-
+    if not field.any():
+        return np.zeros(field.shape, np.int32)
+    height = middle - rules.border * border
+    low, high = np.percentile(height[field], (5, 95))
+    steps = np.round((height - height.min()) * STEPS).astype(np.int32)
+    rise = max(round(rules.rise * float(high - low) * STEPS), 1)
+    peaks = h_maxima(np.where(field, steps, 0), rise).astype(bool) & field
     markers, _ = label(peaks, np.ones((3, 3)))
-    return np.asarray(watershed(-height, markers, mask=field), np.int32)
+    return np.asarray(watershed(-steps, markers, mask=field), np.int32)
 
 
 def finer(values: NDArray[np.float32]) -> NDArray[np.float32]:

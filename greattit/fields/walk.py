@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit.cube import Store, open_stack, read_window
-from greattit.errors import PlotPlaceError, TilesError
+from greattit.cube import Store, open_stack
+from greattit.errors import CubeError, PlotPlaceError, TilesError
 from greattit.fields.finder import find, load
 from greattit.fields.objects import Found
 from greattit.onethread import one_thread
+from greattit.plots.area import area_ha
 from greattit.plots.coverage import project
 from greattit.plots.sight import Axes, learn_axes
+from greattit.types import Interval
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -90,29 +92,38 @@ def delineate(job: Job) -> Iterator[Square]:
         source = open_stack(job.tiles, as_of=job.as_of)
         plan = _planned(source, job)
     given: list[tuple[Any, Found]] = []
-    for number, found in enumerate(_each(job, plan)):
+    for number, found in enumerate(_each(job, plan, source)):
         west, south = plan.squares[number]
         inside = project_box(west, south, plan.crs)
         kept = _once(found, given)
         given = [(shape, one) for shape, one in given + kept if shape.bounds[3] > south - HALO_M]
+        outlines = [project(shape, plan.crs, "EPSG:4326") for shape, _ in kept]
         fields = tuple(
-            Found(project(shape, plan.crs, "EPSG:4326"), one.confidence, one.area_ha, one.area_90_ha)
-            for shape, one in kept
+            _outlined(one, outline, 1e4 * area_ha(outline)) for (_, one), outline in zip(kept, outlines, strict=True)
         )
         yield Square(number + 1, len(plan.squares), fields, _km2(inside.intersection(job.area)))
 
 
-def _each(job: Job, plan: _Plan) -> Iterator[list[Found]]:
+def _outlined(one: Found, outline: BaseGeometry, m2: float) -> Found:
+    """Return the field with another outline of `m2`: cut off, or in another CRS; the area to be expected follows it."""
+    scale = m2 / one.geometry.area
+    low, middle, high = (value * scale for value in (one.area_ha.p10, one.area_ha.p50, one.area_ha.p90))
+    wide = one.area_90_ha[0] * scale, one.area_90_ha[1] * scale
+    return Found(outline, one.confidence, Interval(low, middle, high, "ha"), wide)
+
+
+def _each(job: Job, plan: _Plan, source: Catalogue | Store) -> Iterator[list[Found]]:
     """Give the fields of every square (the plan's CRS), in the order of the squares."""
     if job.workers == 1 or len(plan.squares) == 1:
-        _begin(job, plan)
-        with one_thread():
-            yield from map(_square, range(len(plan.squares)))
+        for number in range(len(plan.squares)):
+            with one_thread():
+                found = _square(number, job, plan, source)
+            yield found
         return
     with ProcessPoolExecutor(
         job.workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(job, plan)
     ) as pool:
-        yield from pool.map(_held_square, range(len(plan.squares)))
+        yield from pool.map(_square_here, range(len(plan.squares)))
 
 
 _worker: dict[str, Any] = {}
@@ -123,31 +134,33 @@ def _begin(job: Job, plan: _Plan) -> None:
     _worker.update(job=job, plan=plan, source=open_stack(job.tiles, as_of=job.as_of))
 
 
-def _held_square(number: int) -> list[Found]:
+def _square_here(number: int) -> list[Found]:
     with one_thread():
-        return _square(number)
+        return _square(number, **_worker)
 
 
-def _square(number: int) -> list[Found]:
+def _square(number: int, job: Job, plan: _Plan, source: Catalogue | Store) -> list[Found]:
     """Return the fields whose inner point lies in a square and in the area, in the plan's CRS."""
     import shapely
 
-    job, plan = _worker["job"], _worker["plan"]
     west, south = plan.squares[number]
     seen = project_box(west, south, plan.crs, HALO_M)
     try:
-        cube = _window(_worker["source"], seen, job)
+        cube = _window(source, seen, job)
+    except CubeError:
+        raise  # damaged: there may have been fields
     except (PlotPlaceError, TilesError):
         return []  # nothing was ever seen there
     cube = trimmed(cube, (west - HALO_M, south - HALO_M, west + SIDE_M + HALO_M, south + SIDE_M + HALO_M), plan.crs)
     area = project(job.area, "EPSG:4326", plan.crs)
+    shapely.prepare(area)
     out = []
     for one in find(cube, load(), plan.axes):
         shape = project(one.geometry, cube.attrs["crs"], plan.crs) if cube.attrs["crs"] != plan.crs else one.geometry
         at = shapely.point_on_surface(shape)
         mine = west <= at.x < west + SIDE_M and south <= at.y < south + SIDE_M
         if mine and area.covers(at):
-            out.append(Found(shape, one.confidence, one.area_ha, one.area_90_ha))
+            out.append(_outlined(one, shape, shape.area))
     return out
 
 
@@ -180,7 +193,7 @@ def _planned(source: Catalogue | Store, job: Job) -> _Plan:
 
     first = _first_window(source, job)
     crs = str(first.attrs["crs"])
-    area = project(job.area, "EPSG:4326", crs)
+    area = project(job.area.intersection(shapely.box(*source.bounds)), "EPSG:4326", crs)
     low = [np.floor(value / SIDE_M) * SIDE_M for value in area.bounds[:2]]
     west = np.arange(low[0], area.bounds[2], SIDE_M)
     south = np.arange(low[1], area.bounds[3], SIDE_M)
@@ -194,6 +207,8 @@ def _planned(source: Catalogue | Store, job: Job) -> _Plan:
         at = shapely.point_on_surface(piece)
         try:
             windows.append(_sample(source, at, crs, job))
+        except CubeError:
+            raise
         except (PlotPlaceError, TilesError):
             continue
     windows = [window for window in windows if window.attrs["crs"] == crs]
@@ -240,12 +255,14 @@ def _window(source: Catalogue | Store, shape: BaseGeometry, job: Job) -> Cube:
     """Read a window without its clouds; of a catalogue only the part that it holds."""
     import shapely
 
-    from greattit import clouds
+    from greattit import clouds, tiles
 
     inner = shape.intersection(shapely.box(*source.bounds))
     if inner.is_empty or inner.area == 0:
         raise PlotPlaceError("lies outside the tiles", subject="a square", remedy="name an area inside the tiles")
-    return clouds.refine(read_window(source, inner, since=job.since, until=job.until))
+    span: dict[str, Any] = {"since": job.since, "until": job.until, "radar": False}
+    cube = source.read(inner, **span) if isinstance(source, Store) else tiles.read(source, inner, **span)
+    return clouds.refine(cube)
 
 
 def project_box(west: float, south: float, crs: str, beyond: float = 0.0) -> BaseGeometry:
@@ -269,6 +286,6 @@ def trimmed(cube: Cube, bounds: tuple[float, float, float, float], crs: str) -> 
 
 
 def _km2(shape: BaseGeometry) -> float:
-    from pyproj import Geod
+    import shapely
 
-    return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(shape)[0])) / 1e6
+    return sum(area_ha(part) for part in shapely.get_parts(shape) if part.geom_type == "Polygon") / 100

@@ -175,8 +175,8 @@ def settle_area(sets: Sequence[Measured]) -> dict[str, Any]:
 def settle(sets: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, Any]:
     """Return shift, spread and quantiles of the logarithm of true over found areas, from traits (n, trait) and it (n,).
 
-    The shift is the weighted median given the traits, the spread follows the size of what is left, and the quantiles
-    are those of what is left over the spread. Every set weighs alike.
+    The shift is the weighted median given the traits and the spread follows the size of what is left; every set weighs
+    alike. The quantiles are those of what is left over the spread, of the set that needs the wider ones.
     """
     what, wrong = (np.concatenate(part) for part in zip(*sets, strict=True))
     weight = np.concatenate([np.full(len(part), 1.0 / max(len(part), 1)) for _, part in sets])
@@ -184,11 +184,13 @@ def settle(sets: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> d
     rest = wrong - what @ shift
     spread = _least_squares(what, np.log(np.abs(rest) + 0.01), weight)
     even = rest / np.exp(what @ spread)
+    bounds = np.cumsum([len(part) for _, part in sets])[:-1]
     wanted = {"p05": 0.05, "p10": 0.1, "p90": 0.9, "p95": 0.95}
+    each = {name: [float(np.quantile(part, q)) for part in np.split(even, bounds)] for name, q in wanted.items()}
     return {
         "shift": [round(float(v), 5) for v in shift],
         "spread": [round(float(v), 5) for v in spread],
-        "quantiles": {name: round(_quantile(even, weight, q), 5) for name, q in wanted.items()},
+        "quantiles": {name: round(min(v) if wanted[name] < 0.5 else max(v), 5) for name, v in each.items()},
     }
 
 
@@ -209,13 +211,6 @@ def _least_absolute(x: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> N
 def _least_squares(x: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float64]:
     root = np.sqrt(weight / weight.sum())
     return np.asarray(np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0])
-
-
-def _quantile(values: NDArray[Any], weight: NDArray[Any], q: float) -> float:
-    order = np.argsort(values)
-    mass = np.cumsum(weight[order]) / weight.sum()
-    place = min(int(np.searchsorted(mass, q)), len(values) - 1)
-    return float(values[order][place])
 
 
 def scores(one: Measured, area: dict[str, Any]) -> dict[str, Any]:
