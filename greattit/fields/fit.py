@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from greattit.plots.fit import FitConfig, disguised, forward, turned
+from greattit.plots.fit import FitConfig, disguised, forward, roughened, turned
 
 if TYPE_CHECKING:
     from greattit.fields.lessons import Lesson
@@ -43,7 +43,7 @@ def fit_fields(
         third = config.batch // 3 if real else 0
         drawn = [made[int(rng.integers(len(made)))] for _ in range(config.batch - third)]
         drawn += [real[int(rng.integers(len(real)))] for _ in range(third)]
-        seen, truth, weight = (torch.from_numpy(part) for part in _stacked(drawn, rng))
+        seen, truth, weight = (torch.from_numpy(part) for part in _stacked(drawn, rng, rough=config.rough))
         optimiser.zero_grad()
         loss = fields_loss(forward(network, seen), truth, weight)
         loss.backward()
@@ -67,7 +67,7 @@ def fields_loss(logits: Any, truth: Any, weight: Any) -> Any:
     return sum((each[:, k] * known[:, k]).sum() / (known[:, k].sum() + 1.0) for k in range(kinds))
 
 
-def _stacked(lessons: Sequence[Lesson], rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+def _stacked(lessons: Sequence[Lesson], rng: np.random.Generator, *, rough: bool) -> tuple[NDArray[np.float32], ...]:
     """Return squares (b, channel or map, SIDE, SIDE) at random places: where something is known."""
     seen, truth, weight = [], [], []
     for one in lessons:
@@ -80,7 +80,7 @@ def _stacked(lessons: Sequence[Lesson], rng: np.random.Generator) -> tuple[NDArr
             for part in (one.seen, one.truth, one.weight)
         ]
         view, known = turned(parts[0], np.concatenate(parts[1:]), rng)
-        seen.append(disguised(view, rng))
+        seen.append(disguised(roughened(view, rng) if rough else view, rng))
         truth.append(known[:3])
         weight.append(known[3:])
     return np.stack(seen), np.stack(truth), np.stack(weight)

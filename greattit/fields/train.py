@@ -60,6 +60,8 @@ class FieldsConfig:
     """batches"""
     widths: tuple[int, ...] = (24, 32, 48, 64)
     """filters of the network at each scale"""
+    rough_steps: int = 1000
+    """batches of a second course on less even fields"""
     maps: int = len(MAPS)
     """1 leaves out border and middle: a peer"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=18))
@@ -103,6 +105,8 @@ def train(
         say(f"{len(own)} made and {len(real)} real places to learn from")
         network = UNet(NetworkConfig(len(CHANNELS), config.maps, config.widths))
         fit_fields(network, own, real, config.fit, config.steps, say)
+        rough = replace(config.fit, rate=1e-3, seed=config.fit.seed + 1, rough=True)
+        fit_fields(network, own, real, rough, config.rough_steps, say)
         return finish(network, data, out, config=config, counties=counties)
 
 

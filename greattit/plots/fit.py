@@ -32,6 +32,8 @@ class FitConfig:
     overlap_weight: float = 0.5
     """of one minus the soft intersection over union"""
     seed: int = 0
+    rough: bool = False
+    """whether seasons are roughened: real fields are less even than made ones"""
 
 
 def padded(height: int, width: int) -> tuple[int, int]:
@@ -62,7 +64,9 @@ def fit_cut(
     for epoch in range(config.epochs):
         total, count = 0.0, 0
         for chosen in _batches(lessons, config.batch, rng):
-            seen, share, inside = (torch.from_numpy(part) for part in _stacked([lessons[k] for k in chosen], rng))
+            seen, share, inside = (
+                torch.from_numpy(part) for part in _stacked([lessons[k] for k in chosen], rng, rough=config.rough)
+            )
             optimiser.zero_grad()
             loss = cut_loss(forward(network, seen)[:, 0], share, inside, config)
             loss.backward()
@@ -114,7 +118,7 @@ def _batches(lessons: Sequence[Lesson], size: int, rng: np.random.Generator) -> 
 
 
 def _stacked(
-    lessons: Sequence[Lesson], rng: np.random.Generator
+    lessons: Sequence[Lesson], rng: np.random.Generator, *, rough: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return seen (b, channel, y, x), share and inside (b, y, x), each turned, mirrored and disguised at random."""
     side = max(max(padded(*one.share.shape)) for one in lessons)
@@ -123,7 +127,7 @@ def _stacked(
     for n, one in enumerate(lessons):
         view, truth = turned(one.seen.astype(np.float32), one.share.astype(np.float32), rng)
         height, width = truth.shape
-        seen[n, :, :height, :width] = disguised(view, rng)
+        seen[n, :, :height, :width] = disguised(roughened(view, rng) if rough else view, rng)
         share[n, :height, :width] = truth
         inside[n, :height, :width] = 1.0
     return seen, share, inside
@@ -146,3 +150,25 @@ def disguised(seen: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     elif way < 0.5:
         out[COMPONENTS + 1 : COMPONENTS + 7] += rng.normal(0, 0.1, (6, 1, 1))
     return out
+
+
+def roughened(seen: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Add patches to the season's components, as soil, water and machines make them inside real fields.
+
+    Each component gets smooth noise of its own, a few pixels wide, up to half as strong as it varies in the window; the
+    gradient is reckoned again. Half of the windows stay as they are.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    if rng.random() < 0.5:
+        return seen
+    out = seen.copy()
+    season = np.sinh(out[:COMPONENTS])
+    strength, wide = rng.uniform(0.0, 0.5), rng.uniform(0.7, 3.0)
+    for k in range(COMPONENTS):
+        noise = gaussian_filter(rng.normal(size=season.shape[1:]), wide)
+        season[k] += strength * season[k].std() * noise / max(float(noise.std()), 1e-6)
+    slopes = np.gradient(season, axis=(1, 2))
+    out[:COMPONENTS] = np.arcsinh(season)
+    out[COMPONENTS] = np.arcsinh(np.sqrt(sum((slope**2).sum(0) for slope in slopes)))
+    return np.clip(out, -8.0, 8.0)

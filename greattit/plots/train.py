@@ -58,6 +58,10 @@ class CutConfig:
     """drawings of each real field"""
     widths: tuple[int, ...] = (24, 32, 48, 64)
     """filters of the network at each scale"""
+    rough: FitConfig = field(
+        default_factory=lambda: FitConfig(epochs=4, rate=1e-3, overlap_weight=1.0, seed=1, rough=True)
+    )
+    """second course: less even fields, and neighbours drawn as one"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=14, overlap_weight=1.0))
 
 
@@ -91,6 +95,9 @@ def train(
         say(f"{len(own)} made and {len(real)} real drawings to learn from")
         network = UNet(NetworkConfig(len(ASKED), 1, config.widths))
         fit_cut(network, [*own, *real], config.fit, say)
+        pairs = _made(config, "learn", counties, workers, pairs=True)
+        say(f"{len(pairs)} drawings of two neighbours")
+        fit_cut(network, [*own, *real, *pairs], config.rough, say)
         return finish(network, data, out, config=config, counties=counties, workers=workers)
 
 
@@ -110,10 +117,10 @@ def finish(
     return publish(network, config, area, figures, known, out)
 
 
-def _made(config: CutConfig, use: str, counties: Path, workers: int) -> list[Lesson]:
-    """Return the drawings on the made counties of one use."""
+def _made(config: CutConfig, use: str, counties: Path, workers: int, *, pairs: bool = False) -> list[Lesson]:
+    """Return the drawings on the made counties of one use: of single fields, or of pairs of neighbours."""
     seeds = [s for s in range(config.first, config.first + config.counties) if use_of(s) == use]
-    work = partial(_of_county, folder=counties, seasons=config.seasons)
+    work = partial(_of_county, folder=counties, seasons=0 if pairs else config.seasons)
     return [one for many in _all(work, seeds, workers) for one in many]
 
 
@@ -124,6 +131,8 @@ def _real(config: CutConfig, patches: Path, parts: set[int]) -> list[Lesson]:
 def _of_county(seed: int, folder: Path, seasons: int) -> list[Lesson]:
     with one_thread():
         county = made.county(seed, folder)
+        if seasons == 0:
+            return list(lessons.from_neighbours(county, str(seed), np.random.default_rng([seed, 4])))
         return list(lessons.from_county(county, str(seed), np.random.default_rng([seed, 3]), seasons=seasons))
 
 
