@@ -171,4 +171,4 @@ def roughened(seen: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     slopes = np.gradient(season, axis=(1, 2))
     out[:COMPONENTS] = np.arcsinh(season)
     out[COMPONENTS] = np.arcsinh(np.sqrt(sum((slope**2).sum(0) for slope in slopes)))
-    return np.clip(out, -8.0, 8.0)
+    return np.asarray(np.clip(out, -8.0, 8.0))

@@ -61,7 +61,7 @@ def part_of(chip: str) -> int:
 
 def from_county(county: County, group: str, rng: np.random.Generator, *, seasons: int = 3) -> Iterator[Lesson]:
     """Draw every whole field of a made county sloppily, in `seasons` seasons of fewer looks each."""
-    shapes = {(number,): shape for number, shape in field_shapes(county).items()}
+    shapes: dict[tuple[int, ...], BaseGeometry] = {(number,): shape for number, shape in field_shapes(county).items()}
     for _ in range(seasons):
         yield from _drawn_on(county, shapes, group, rng)
 
@@ -69,7 +69,7 @@ def from_county(county: County, group: str, rng: np.random.Generator, *, seasons
 def from_neighbours(county: County, group: str, rng: np.random.Generator) -> Iterator[Lesson]:
     """Draw pairs of neighbouring fields as one, in one season: who circles both means both."""
     shapes = field_shapes(county)
-    pairs = {}
+    pairs: dict[tuple[int, ...], BaseGeometry] = {}
     numbers = list(shapes)
     for n, one in enumerate(numbers):
         near = [k for k in numbers[n + 1 :] if shapes[k].distance(shapes[one]) < NEIGHBOUR_M]
