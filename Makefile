@@ -31,11 +31,15 @@ train: setup            ## weights and cards again, from the real series in $(SH
 	for set in canada-2017 denmark-2016 india-2022; do $(BIN)/greattit adapt $(SHARED)/series/$$set --out models/crops-$${set%-*}; done
 	$(BIN)/greattit train vigour --data $(SHARED)
 	$(BIN)/greattit train clouds
+	$(BIN)/greattit train cut --data $(SHARED)
+	$(BIN)/greattit train fields --data $(SHARED)
 	$(BIN)/greattit models index
 
 evaluate: setup         ## every figure of the README
 	$(BIN)/greattit evaluate walk $(SHARED)/scenes/flanders-2018
 	$(BIN)/greattit evaluate walk data/sample_tiles
+	for source in data/sample_tiles $(SHARED)/scenes/flanders-2018 $(SHARED)/chips/agrifieldnet-india/fields.npz; do \
+		$(BIN)/greattit evaluate plots $$source --peers --drawing sloppy; $(BIN)/greattit evaluate plots $$source --peers; done
 	$(BIN)/greattit evaluate clouds data/sample_tiles $(SHARED)/scenes/flanders-2018
 	$(BIN)/greattit evaluate series $(SHARED)/series/flanders-2018 $(SHARED)/series/korea-2021
 	for set in canada-2017 denmark-2016 korea-2021 india-2022 flanders-2018; do $(BIN)/greattit evaluate crops $(SHARED)/series/$$set; done
@@ -61,6 +65,8 @@ benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minut
 	$(BIN)/python benchmarks/filled.py
 	$(BIN)/python benchmarks/clouds.py
 	$(BIN)/python benchmarks/crops.py
+	$(BIN)/python benchmarks/plots.py
+	$(BIN)/python benchmarks/parcelfile.py 100000
 
 kills: setup            ## an ingest killed at 200 random moments
 	GREATTIT_KILLS=200 $(BIN)/pytest -s tests/test_ingest_kill.py -k killed_at

@@ -14,7 +14,8 @@ COMMANDS = ["", "appraise", "demo", "county", "serve", "ingest", "cube info", "c
 COMMANDS += ["cube picture", "series", "simulate", "train crops", "train vigour", "train clouds", "evaluate crops"]
 COMMANDS += ["evaluate walk", "evaluate series", "evaluate clouds", "evaluate patches", "evaluate peers"]
 COMMANDS += ["explain", "models", "models show", "models check", "models promote", "models rollback", "models index"]
-COMMANDS += ["models export-onnx", "adapt", "label"]
+COMMANDS += ["models export-onnx", "adapt", "label", "delineate", "plots check", "plots claims", "evaluate plots"]
+COMMANDS += ["train cut", "train fields"]
 DEMO = ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson"]
 
 
@@ -66,6 +67,13 @@ def reference() -> str:
         ([*DEMO, "--as-of", "ABCDEF"], "no cube"),
         (["evaluate", "walk", "nowhere"], "nowhere"),
         (["train", "vigour", "--data", "nowhere"], "nowhere"),
+        (["train", "cut", "--data", "nowhere"], "nowhere"),
+        (["train", "fields", "--data", "nowhere"], "nowhere"),
+        (["evaluate", "plots", "nowhere"], "nowhere"),
+        (["delineate", "nowhere", "--out", "fields.parquet"], "nowhere"),
+        (["delineate", "data/sample_tiles", "--out", "fields.txt"], "fields.txt"),
+        (["plots", "check", "nowhere.parquet"], "nowhere"),
+        (["plots", "claims", "data/sample_tiles", "nothing.geojson"], "nothing.geojson"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(words: list[str], said: str) -> None:

@@ -133,7 +133,7 @@ def _load(folder: Path, _stamp: int) -> Finder:
         raise ModelError(f"its card lacks or misstates {error}", subject=str(folder), remedy=REMEDY) from error
     if network.config.outputs not in (1, len(MAPS)):
         raise ModelError("the network gives other maps", subject=str(folder), remedy=REMEDY)
-    return Finder(network, rules, *weights, sha256, frozenset(map(str, card.get("known_chips", ()))))
+    return Finder(network, rules, *weights, sha256, frozenset(str(card.get("known_chips", "")).split()))
 
 
 def weights_of(

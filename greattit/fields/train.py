@@ -317,6 +317,6 @@ def publish(
         "rules": asdict(rules),
         **judged,
         "figures": figures,
-        "known_chips": list(known),
+        "known_chips": " ".join(known),
     }
     return write(network, card, out)

@@ -98,7 +98,7 @@ def _load(folder: Path, _stamp: int) -> Cutter:
     if not isinstance(area, dict) or set(area.get("quantiles", {})) != {"p05", "p10", "p90", "p95"}:
         raise ModelError("the card does not say how sure an area is", subject=str(folder), remedy=REMEDY)
     shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
-    known = frozenset(map(str, card.get("known_chips", ())))
+    known = frozenset(str(card.get("known_chips", "")).split())
     return Cutter(network, shift, spread, {k: float(v) for k, v in area["quantiles"].items()}, sha256, known)
 
 

@@ -281,7 +281,7 @@ def publish(
         ],
         "area": area,
         "figures": figures,
-        "known_chips": list(known),
+        "known_chips": " ".join(known),
     }
     return write(network, card, out)
 
