@@ -29,7 +29,7 @@ from greattit.plots import made
 from greattit.plots.chips import chips_of
 from greattit.plots.chips import patches as patches_of
 from greattit.plots.fit import FitConfig
-from greattit.plots.lessons import field_shapes, part_of
+from greattit.plots.lessons import check_patches, field_shapes, part_of
 from greattit.plots.sight import CHANNELS, look
 from greattit.plots.train import INDIA, OWN_PARTS, PATCHES, SET_PARTS, settle, use_of, write
 
@@ -97,6 +97,8 @@ def train(
     from greattit.plots.network import NetworkConfig, UNet
 
     config = config or FieldsConfig()
+    check_patches(data / PATCHES)
+    names(data / CHIPS)
     seeds = [s for s in range(config.first, config.first + config.counties) if use_of(s) == "learn"]
     with one_thread():
         own = _all(partial(_of_county, folder=counties, seasons=config.seasons), seeds, workers)
