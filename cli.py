@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greattit.commands import (
+    claims,
     fields,
     labelled,
     learning,
@@ -57,7 +58,9 @@ def _short(value: float | str) -> str:
 
 
 def _print_line(appraisal: Appraisal) -> None:
-    line, seen = appraisal.line, appraisal.segment.area_ha
+    from greattit.report import words
+
+    line, segment = appraisal.line, appraisal.segment
     if line.refused:
         typer.secho(
             f"\nNo line for plot {appraisal.plot.id} on {appraisal.day}: {line.refused}", bold=True, fg="yellow"
@@ -65,10 +68,12 @@ def _print_line(appraisal: Appraisal) -> None:
     else:
         head = f"\nCredit line for plot {appraisal.plot.id}: {line.limit} {line.currency}, to repay by {line.due}"
         typer.secho(f"{head} (bound by: {line.rule})", bold=True, fg="green")
-    typer.echo(
-        f"  drawn {appraisal.plot.area_ha:.2f} ha ({appraisal.plot.area_mu:.1f} mu), measured {seen.p50:.2f} ha "
-        f"({seen.p10:.2f} to {seen.p90:.2f})"
-    )
+    typer.echo(f"  drawn {words.area(appraisal.plot.area_ha)}, measured {words.area(segment.area_ha.p50)}")
+    typer.echo(f"  {words.sure(segment)}")
+    if segment.parts:
+        typer.echo(f"  the drawing holds {len(segment.parts)} fields:")
+    for one in words.held(segment):
+        typer.echo(f"    {one.number}: {one.share} of it, {one.area}, {one.between}; {one.confidence} sure it is one")
     for reason in line.reasons:
         typer.echo(f"  [{reason.effect:>7}] {reason.text}")
     figures = (*(appraisal.worth.figures if appraisal.worth else ()), *line.figures)
@@ -225,6 +230,7 @@ learning.train_app.command("fields")(fields.train_fields)
 learning.evaluate_app.command("plots")(plotscores.evaluate_plots)
 learning.evaluate_app.command("patches")(patches.patches)
 learning.evaluate_app.command("peers")(peers.evaluate_peers)
+plots.plots_app.command("claims")(claims.claims)
 app.add_typer(plots.plots_app, name="plots")
 app.add_typer(registry.models_app, name="models")
 app.add_typer(learning.train_app, name="train")

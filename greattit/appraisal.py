@@ -69,6 +69,7 @@ def _walk(
     lap: _Laps,
 ) -> Appraisal:
     from greattit import clouds, credit, crops, growth, plots, series, value, yields
+    from greattit.fields.divide import divide
     from greattit.policy.places import crop_shares, region_at
 
     if isinstance(source, Catalogue | Store):
@@ -76,6 +77,8 @@ def _walk(
     else:
         cube = source
     segment = lap("plots", plots.cut, plot, cube, drawing=drawing)
+    if drawing.asked:  # a finger may circle several fields; a land register names one
+        segment = lap("fields", divide, plot, segment, cube)
     looks = lap("series", series.gather, segment, cube)
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
     call = lap("crops", crops.classify, looks, day=day, prior=(crop_shares(place, day=day) or None) if place else None)
@@ -99,7 +102,7 @@ def _walk(
         cube.attrs["cube_id"],
         cube.attrs.get("snapshot", ""),
         {n: policy.load(n).sha256 for n in POLICIES},
-        _models(call, cube),
+        _models(call, cube, drawing),
     )
     warnings = (*plot.mended, *cube.attrs["warnings"])
     return Appraisal(
@@ -107,11 +110,15 @@ def _walk(
     )
 
 
-def _models(call: CropCall, cube: Cube) -> dict[str, str]:
+def _models(call: CropCall, cube: Cube, drawing: Drawing) -> dict[str, str]:
+    """Name each model that had a say with its sha256; the networks for drawings only where a finger drew."""
+    from greattit.fields import finder
     from greattit.growth.vigour import card_sha256
+    from greattit.plots import cutter
 
+    asked = {"cut": cutter.load().sha256, "fields": finder.load().sha256} if drawing.asked else {}
     clouds = {"clouds": cube["mask"].attrs["model_sha256"]} if "mask" in cube else {}
-    return {call.model: call.model_sha256, "vigour": card_sha256(), **clouds}
+    return {call.model: call.model_sha256, "vigour": card_sha256(), **asked, **clouds}
 
 
 class _Laps:

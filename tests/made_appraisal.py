@@ -22,6 +22,7 @@ from greattit.types import (
     Hazard,
     Interval,
     MadeWith,
+    Part,
     Plot,
     Reason,
     Segment,
@@ -120,8 +121,9 @@ def made_appraisal(cube: Any, **changes: Any) -> Appraisal:
             Interval(4.08, 4.21, 4.34, "ha"),
             5.05,
             field,
-            {"edge": 0.42, "other land": 0.31, "tree or water or road": 0.11},
+            {"mixed border": 0.42, "other land": 0.31, "water, road or building": 0.11},
             0.0,
+            (4.03, 4.39),
         ),
         series=made_series(cube),
         call=CropCall(crop, "maize", ("maize", "potato"), 0.86, None, "crops", "a" * 64),
@@ -181,6 +183,20 @@ def made_appraisal(cube: Any, **changes: Any) -> Appraisal:
         timing={"tiles": 0.4, "plots": 0.2, "crops": 0.1},
     )
     return replace(base, **changes)
+
+
+def made_parts(cube: Any) -> Appraisal:
+    """Return the same plot where the drawing holds two fields, west and east of a track."""
+    base = made_appraisal(cube)
+    west, east = (
+        shapely.box(640_090, 5_649_730, 640_190, 5_649_920),
+        shapely.box(640_200, 5_649_730, 640_310, 5_649_900),
+    )
+    parts = (
+        Part(lonlat(west), Interval(1.75, 1.9, 2.05, "ha"), 0.38, 0.94),
+        Part(lonlat(east), Interval(1.7, 1.87, 2.1, "ha"), 0.37, 0.88),
+    )
+    return replace(base, segment=replace(base.segment, parts=parts))
 
 
 def made_refusal(cube: Any) -> Appraisal:

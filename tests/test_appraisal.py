@@ -7,19 +7,24 @@ import math
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from shapely.geometry import Polygon
 
 from greattit import plots
 from greattit.appraisal import appraise, as_dict, season
+from greattit.plots.drawing import SURVEYED
 from greattit.tiles import Catalogue, open_catalogue
-from greattit.types import Appraisal, Plot
+from greattit.types import Appraisal, Part, Plot
+from greattit.value import lendable_ha
 
 DAY = date(2023, 8, 20)
 
@@ -110,6 +115,77 @@ def test_shuffled_scenes_and_vertices_change_no_figure(
     other = appraise(open_catalogue(folder), turned, DAY)
     assert other.line == appraisal.line and other.segment.area_ha == appraisal.segment.area_ha
     assert other.made_with.cube_id == appraisal.made_with.cube_id
+
+
+def test_the_models_that_had_a_say_are_named(catalogue: Catalogue, plot: Plot, appraisal: Appraisal) -> None:
+    from greattit.fields import finder
+    from greattit.plots import cutter
+
+    models = appraisal.made_with.models
+    assert (models["cut"], models["fields"]) == (cutter.load().sha256, finder.load().sha256)
+    surveyed = appraise(catalogue, plot, DAY, drawing=SURVEYED)
+    assert set(models) - set(surveyed.made_with.models) == {"cut", "fields"}
+    assert surveyed.segment.parts == ()
+
+
+@pytest.fixture(scope="module")
+def around_two(field_plots: list[Plot]) -> Plot:
+    """One ring around two neighbouring fields, of the size that a finger circles."""
+    pairs = [(a, b) for a, b in combinations(field_plots, 2) if min(a.area_ha, b.area_ha) > 1.1 and near(a, b)]
+    ring = shapely.union(*(one.geometry for one in pairs[0])).buffer(1e-4).simplify(5e-5)
+    return plots.load({"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(ring)})[0]
+
+
+def near(a: Plot, b: Plot) -> bool:
+    return a.area_ha + b.area_ha < 5 and a.geometry.distance(b.geometry) < 1e-4
+
+
+def test_several_fields_in_one_drawing_are_told_apart(
+    catalogue: Catalogue, around_two: Plot, appraisal: Appraisal
+) -> None:
+    seconds = iter(range(100))
+    found = appraise(catalogue, around_two, DAY, clock=lambda: next(seconds))
+    parts = found.segment.parts
+    assert len(parts) == 2 and parts[0].share >= parts[1].share > 0.18
+    assert sum(part.share for part in parts) <= 1.0
+    (said,) = (reason for reason in found.line.reasons if reason.code == "several_fields")
+    assert said.effect == "informs" and f"{parts[0].share:.0%} and {parts[1].share:.0%} of it" in said.text
+    assert all(f"{p.area_ha.p50:.2f} ha ({p.area_ha.p50 * 15:.1f} mu)" in said.text for p in parts)
+    counted = lendable_ha(found.segment)
+    assert f"what counts here is {counted:.2f} ha ({counted * 15:.1f} mu)" in said.text
+    assert "fields" in found.timing
+    record = json.loads(json.dumps(as_dict(found), allow_nan=False))["segment"]["parts"]
+    assert [one["outline"]["type"] for one in record] == ["Polygon", "Polygon"]
+    assert [one["share"] for one in record] == [part.share for part in parts]
+    assert not [reason for reason in appraisal.line.reasons if reason.code == "several_fields"]
+
+
+def test_several_fields_never_change_the_line(catalogue: Catalogue, plot: Plot, appraisal: Appraisal) -> None:
+    """The reason only informs: with parts or without, the same figures."""
+    one = appraisal.segment
+    half = Part(one.outline, one.area_ha, 0.5, 0.9)
+    with pytest.MonkeyPatch.context() as held:
+        held.setattr("greattit.fields.divide.divide", lambda *_: replace(one, parts=(half, half)))
+        found = appraise(catalogue, plot, DAY)
+    others = [reason for reason in found.line.reasons if reason.code != "several_fields"]
+    assert others == list(appraisal.line.reasons) and len(found.line.reasons) == len(others) + 1
+    assert (found.line.limit, found.line.figures) == (appraisal.line.limit, appraisal.line.figures)
+    (said,) = (reason for reason in found.line.reasons if reason.code == "several_fields")
+    assert "which takes in 100% and 100% of them" in said.text
+
+
+def test_the_command_line_says_how_sure_the_area_is_and_names_the_fields(
+    capsys: pytest.CaptureFixture[str], appraisal: Appraisal
+) -> None:
+    import cli
+
+    one, (low, high) = appraisal.segment, appraisal.segment.area_90_ha
+    part = Part(one.outline, one.area_ha, 0.5, 0.9)
+    cli._print_line(replace(appraisal, segment=replace(one, parts=(part, part))))
+    said = capsys.readouterr().out
+    assert f"nine times in ten between {low:.2f} and {high:.2f} ha ({low * 15:.1f} to {high * 15:.1f} mu)" in said
+    assert "the drawing holds 2 fields:" in said
+    assert f"2: 50 % of it, {one.area_ha.p50:.2f} ha ({one.area_ha.p50 * 15:.1f} mu)" in said
 
 
 def test_live_debt_comes_off_the_line(catalogue: Catalogue, plot: Plot, appraisal: Appraisal) -> None:

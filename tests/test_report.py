@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_appraisal import FIELD, lonlat, made_appraisal, made_cube, made_refusal, made_unseen
+from made_appraisal import FIELD, lonlat, made_appraisal, made_cube, made_parts, made_refusal, made_unseen
 
 from greattit.report import Report, draw, words
 from greattit.report.panels import greenness, regional_mean
 from greattit.report.scene import draw_scene, look, true_colour
-from greattit.types import Figure, Reason, Series
+from greattit.types import Figure, Interval, Reason, Series
 
 RECORD = {"line": {"limit": "1850.00"}}
 
@@ -81,6 +81,40 @@ def test_the_page_says_the_line_its_reasons_and_every_figure(cube: Any, report: 
         assert text in page.words
     assert words.SIMULATED not in page.words
     assert not page.open
+
+
+def test_the_area_is_said_in_both_units_with_how_sure_it_is(cube: Any, report: Report) -> None:
+    said = page_of(report.html).words
+    assert "4.21 ha (63.1 mu)" in said
+    assert "nine times in ten between 4.03 and 4.39 ha (60.5 to 65.8 mu); 5.05 ha (75.8 mu) drawn" in said
+    segment = made_appraisal(cube).segment
+    unsure = replace(segment, area_90_ha=(float("nan"), float("nan")))
+    assert words.sure(unsure) == "eight times in ten between 4.08 and 4.34 ha (61.2 to 65.1 mu)"
+    nothing = Interval(float("nan"), float("nan"), float("nan"), "ha")
+    assert words.sure(replace(unsure, area_ha=nothing)) == "how sure that is cannot be said"
+    assert words.area(float("nan")) == "not known"
+
+
+def test_several_fields_in_one_drawing_stand_on_page_and_picture(cube: Any, report: Report, tmp_path: Path) -> None:
+    two = draw(made_parts(cube), cube, tmp_path)
+    said = page_of(two.html).words
+    assert "The drawing holds 2 fields" in said and "The drawing holds" not in page_of(report.html).words
+    assert re.search(r"1 38 % 1\.90 ha \(28\.5 mu\) eight times in ten .* 94 % 2 37 % 1\.87 ha", " ".join(said.split()))
+    assert two.png.read_bytes() != report.png.read_bytes()
+
+
+def test_each_field_is_outlined_and_numbered_on_the_picture(cube: Any) -> None:
+    from matplotlib.figure import Figure as Sheet
+
+    ax, alone = Sheet().add_subplot(), Sheet().add_subplot()
+    draw_scene(ax, made_parts(cube), cube)
+    draw_scene(alone, made_appraisal(cube), cube)
+    assert [t.get_text() for t in ax.texts if "%" in t.get_text()] == ["1: 38 %", "2: 37 %"]
+    assert not [t for t in alone.texts if "%" in t.get_text()]
+    labels = [line.get_label() for line in ax.lines]
+    assert labels.count("a field of its own") == 2 and len(ax.lines) == len(alone.lines) + 2
+    drawn, found = (next(line for line in ax.lines if line.get_label() == one) for one in ("as drawn", "field found"))
+    assert drawn.get_linestyle() == "--" and drawn.get_linewidth() < found.get_linewidth()
 
 
 def test_the_snapshot_stands_on_the_page_and_on_the_picture(cube: Any, report: Report, tmp_path: Path) -> None:

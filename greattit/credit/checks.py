@@ -16,7 +16,7 @@ from greattit.credit.terms import Terms
 from greattit.crops import taxonomy
 from greattit.errors import PolicyError
 from greattit.policy import places
-from greattit.types import CropCall, Growth, Reason, Segment, Worth, Yield
+from greattit.types import CropCall, Growth, Part, Reason, Segment, Worth, Yield
 from greattit.value import lendable_ha, price_of
 from greattit.yields import lookup
 
@@ -61,6 +61,34 @@ def area(case: Case) -> list[Reason]:
         f"({measured.p10:.2f} to {measured.p90:.2f}){', with ' + less if less else ''}{more}; {lendable:.2f} ha count."
     )
     return [Reason("area", text, "lowers" if lendable < drawn else "informs")]
+
+
+def several(case: Case) -> list[Reason]:
+    """Several fields inside one drawing: which, how large, and which ground the figures are reckoned on."""
+    parts = case.segment.parts
+    if not parts:
+        return []
+    text = (
+        f"The drawing holds {len(parts)} fields, {_listed([f'{part.share:.0%}' for part in parts])} of it: "
+        f"{_listed([_in_mu(part.area_ha.p50) for part in parts])}; "
+        f"what counts here is {_in_mu(lendable_ha(case.segment))} of the outline found, which takes in "
+        f"{_listed([f'{_taken(part, case.segment):.0%}' for part in parts])} of them; draw each field by itself."
+    )
+    return [Reason("several_fields", text, "informs")]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _in_mu(hectares: float) -> str:
+    return f"{hectares:.2f} ha ({hectares * 15:.1f} mu)"
+
+
+def _taken(part: Part, segment: Segment) -> float:
+    """Return the share 0-1 of a field that the outline found takes in."""
+    whole = part.outline.buffer(0)  # turned into degrees, a ring may touch itself
+    return float(segment.outline.buffer(0).intersection(whole).area / whole.area) if whole.area else 0.0
 
 
 def looks(case: Case) -> list[Reason]:
@@ -185,5 +213,5 @@ def price(case: Case) -> list[Reason]:
     return [Reason("price", text, "informs")]
 
 
-STEPS: tuple[Callable[[Case], list[Reason]], ...] = (area, looks, crop, vigour, damage, season, harvest, price)
+STEPS: tuple[Callable[[Case], list[Reason]], ...] = (area, several, looks, crop, vigour, damage, season, harvest, price)
 """The steps in the order of the walk."""

@@ -41,6 +41,7 @@ def page(appraisal: Appraisal, cube: Cube) -> str:
             a=appraisal,
             words=words,
             facts=words.facts(appraisal),
+            held=words.held(appraisal.segment),
             steps=words.steps(appraisal),
             figures=words.figures(appraisal),
             reasons=[

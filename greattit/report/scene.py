@@ -29,7 +29,10 @@ GAMMA = 0.8
 
 
 def draw_scene(ax: Axes, appraisal: Appraisal, cube: Cube) -> style.Heading:
-    """Draw the window in true colour, the plot as drawn (dashed) and the field (solid, its surroundings dimmed)."""
+    """Draw the window in true colour, the plot as drawn (dashed) and the field (solid, its surroundings dimmed).
+
+    Where the drawing holds several fields, each is drawn with its number and its share of the drawing.
+    """
     chosen = look(appraisal, cube)
     if chosen is None:
         style.say_nothing(ax, "No look saw this ground clear up to the day of the appraisal.")
@@ -42,8 +45,9 @@ def draw_scene(ax: Axes, appraisal: Appraisal, cube: Cube) -> style.Heading:
     if veil.shape[:2] == cube["clear"].shape[1:]:
         ax.imshow(veil, extent=extent, interpolation="nearest", origin="upper")
     crs = str(cube.attrs["crs"])
-    _outline(ax, _turned(appraisal.segment.outline, crs), style.YELLOW, "-", "field found")
-    _outline(ax, _turned(appraisal.plot.geometry, crs), style.PAPER, (0, (4, 2.5)), "as drawn")
+    _outline(ax, _turned(appraisal.plot.geometry, crs), style.PAPER, (0, (4, 2.5)), "as drawn", 1.2)
+    _outline(ax, _turned(appraisal.segment.outline, crs), style.YELLOW, "-", "field found", 2.4)
+    _parts(ax, appraisal, crs)
     seen = _with_data(cube)
     ax.set_xlim(seen[0] - EDGE_M, seen[1] + EDGE_M)
     ax.set_ylim(seen[2] - EDGE_M, seen[3] + EDGE_M)
@@ -52,8 +56,9 @@ def draw_scene(ax: Axes, appraisal: Appraisal, cube: Cube) -> style.Heading:
     _scale_bar(ax, seen)
     handles, labels = ax.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    legend = ax.legend(unique.values(), unique.keys(), loc="upper left", fontsize=8.5, framealpha=0.75, borderpad=0.5)
-    legend.get_frame().set(facecolor=style.INK, edgecolor="none")
+    below: Any = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "borderaxespad": 0.4, "ncols": 3}  # hides no field
+    legend = ax.legend(unique.values(), unique.keys(), **below, fontsize=8, columnspacing=1.0, handlelength=1.8)
+    legend.get_frame().set(facecolor=style.INK, edgecolor="none", alpha=0.85)
     for text in legend.get_texts():
         text.set_color(style.PAPER)
     field = float(_clear_share(appraisal, cube)[chosen])
@@ -113,11 +118,21 @@ def _turned(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     return shapely.transform(geometry, lambda xy: np.column_stack(turn.transform(xy[:, 0], xy[:, 1])))
 
 
-def _outline(ax: Axes, geometry: BaseGeometry, colour: str, dash: Any, label: str) -> None:
+def _parts(ax: Axes, appraisal: Appraisal, crs: str) -> None:
+    for number, part in enumerate(appraisal.segment.parts, 1):
+        shape = _turned(part.outline, crs)
+        _outline(ax, shape, style.SKY, "-", "a field of its own", 1.4)
+        at = shape.representative_point()
+        text, halo = f"{number}: {share(part.share)}", style.halo(2.5, style.INK)
+        ax.annotate(text, (at.x, at.y), color=style.PAPER, ha="center", va="center", fontsize=9, path_effects=halo)
+
+
+def _outline(ax: Axes, geometry: BaseGeometry, colour: str, dash: Any, label: str, width: float) -> None:
     for part in shapely.get_parts(geometry):
         for ring in [part.exterior, *part.interiors] if part.geom_type == "Polygon" else []:
             x, y = shapely.get_coordinates(ring).T
-            ax.plot(x, y, color=colour, ls=dash, lw=1.8, label=label, path_effects=style.halo(3.2, style.INK))
+            halo = style.halo(width + 1.4, style.INK)
+            ax.plot(x, y, color=colour, ls=dash, lw=width, label=label, path_effects=halo)
 
 
 def _scale_bar(ax: Axes, extent: tuple[float, float, float, float]) -> None:

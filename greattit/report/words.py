@@ -12,9 +12,11 @@ from greattit.crops import taxonomy
 from greattit.errors import PolicyError
 
 if TYPE_CHECKING:
-    from greattit.types import Appraisal, Figure
+    from greattit.types import Appraisal, Figure, Segment
 
 SIMULATED = "SIMULATED DATA"
+MU = 15.0
+"""mu of a hectare"""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RULES = {
     "advance": "the advance on the prudent value of the harvest",
@@ -22,6 +24,22 @@ RULES = {
     "cap": "the highest line that is given",
 }
 """what each rule of `CreditLine.rule` is, in a sentence"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One of several fields that a drawing holds, in words."""
+
+    number: int
+    """its number on the picture, from 1"""
+    share: str
+    """share of the drawing that it takes"""
+    area: str
+    """area of the whole field"""
+    between: str
+    """how sure that is"""
+    confidence: str
+    """probability that it is a field of its own"""
 
 
 def crop(name: str | None) -> str:
@@ -66,6 +84,39 @@ def hectares(value: float) -> str:
     return "not known" if math.isnan(value) else f"{value:,.{2 if value < 100 else 1}f} ha"
 
 
+def area(value: float) -> str:
+    """Return an area in hectares and in mu."""
+    return "not known" if math.isnan(value) else f"{hectares(value)} ({value * MU:,.1f} mu)"
+
+
+def sure(segment: Segment) -> str:
+    """Return how sure the measured area is: nine times in ten where that is known, else eight times in ten."""
+    if all(map(math.isfinite, segment.area_90_ha)):
+        return between("nine", *segment.area_90_ha)
+    return between("eight", segment.area_ha.p10, segment.area_ha.p90)
+
+
+def between(times: str, low: float, high: float) -> str:
+    """Return an interval of area in hectares and in mu; `times` of ten is how often it holds the truth."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "how sure that is cannot be said"
+    return f"{times} times in ten between {low:,.2f} and {high:,.2f} ha ({low * MU:,.1f} to {high * MU:,.1f} mu)"
+
+
+def held(segment: Segment) -> list[Held]:
+    """Return the fields that the drawing holds, numbered as on the picture; none where it holds one."""
+    return [
+        Held(
+            number,
+            share(part.share),
+            area(part.area_ha.p50),
+            between("eight", part.area_ha.p10, part.area_ha.p90),
+            share(part.confidence),
+        )
+        for number, part in enumerate(segment.parts, 1)
+    ]
+
+
 def share(value: float) -> str:
     """Return a share 0-1 in per cent."""
     return "not known" if math.isnan(value) else f"{value * 100:.0f} %"
@@ -108,15 +159,14 @@ class Fact:
 def facts(appraisal: Appraisal) -> list[Fact]:
     """Return area, crop, looks and vigour."""
     segment, call, growth = appraisal.segment, appraisal.call, appraisal.growth
-    area = segment.area_ha
     others = [crop(name).lower() for name in call.likely if name != call.crop]
     beside = f"certainty {share(call.certainty)}"
     beside += f"; {', '.join(others)} cannot be ruled out" if others else ""
     return [
         Fact(
             "Area",
-            f"{hectares(area.p50)} ({number(area.p50 * 15)} mu)",
-            f"between {hectares(area.p10)} and {hectares(area.p90)}; {hectares(segment.drawn_ha)} drawn",
+            area(segment.area_ha.p50),
+            f"{sure(segment)}; {area(segment.drawn_ha)} drawn",
         ),
         Fact("Crop", crop(call.crop), call.abstained or beside),
         Fact("Clear looks", str(growth.looks), f"stage: {growth.stage}"),
