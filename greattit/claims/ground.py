@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from greattit.claims.record import Misfit, graded
 from greattit.indices import mndwi, ndvi
-from greattit.plots.member import BARE, peak_ndvi
+from greattit.plots.greenness import BARE, peak_ndvi
 
 if TYPE_CHECKING:
     from greattit.policy import View

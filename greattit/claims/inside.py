@@ -13,7 +13,7 @@ from greattit.claims.record import Misfit, Severity
 from greattit.indices import ndvi
 from greattit.plots.coverage import coverage, project
 from greattit.plots.drawing import SLOPPY
-from greattit.plots.member import season_of
+from greattit.plots.sight import season_of
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -30,7 +30,7 @@ GROUPS = 12
 """Most groups that a drawing is first cut into."""
 
 LIKE = 7.0
-"""Distance of two mean seasons (`member.season_of`: in units of the usual difference of neighbouring pixels) below
+"""Distance of two mean seasons (`sight.season_of`: in units of the usual difference of neighbouring pixels) below
 which they are one field's. Fields of different crops lie 10 to 36 apart, the halves of one field 2 to 9."""
 
 CLEAR_OF = 2.0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 MARGIN_PX = 6
 """pixels around the drawing that the walk reads too: 60 m"""
-
-NEIGHBOUR_M = 8.0
-"""[m] fields nearer than this are neighbours"""
 
 LEAST_HA = 0.05
 """[ha] smallest field to learn from"""
@@ -61,44 +57,22 @@ def part_of(chip: str) -> int:
 
 def from_county(county: County, group: str, rng: np.random.Generator, *, seasons: int = 3) -> Iterator[Lesson]:
     """Draw every whole field of a made county sloppily, in `seasons` seasons of fewer looks each."""
-    shapes: dict[tuple[int, ...], BaseGeometry] = {(number,): shape for number, shape in field_shapes(county).items()}
-    for _ in range(seasons):
-        yield from _drawn_on(county, shapes, group, rng)
-
-
-def from_neighbours(county: County, group: str, rng: np.random.Generator) -> Iterator[Lesson]:
-    """Draw pairs of neighbouring fields as one, in one season: who circles both means both."""
     shapes = field_shapes(county)
-    pairs: dict[tuple[int, ...], BaseGeometry] = {}
-    numbers = list(shapes)
-    for n, one in enumerate(numbers):
-        near = [k for k in numbers[n + 1 :] if shapes[k].distance(shapes[one]) < NEIGHBOUR_M]
-        for other in near[:2]:
-            both = shapes[one].union(shapes[other]).buffer(NEIGHBOUR_M / 2).buffer(-NEIGHBOUR_M / 2)
-            border = shapes[one].buffer(NEIGHBOUR_M).intersection(shapes[other]).area / NEIGHBOUR_M
-            if both.geom_type == "Polygon" and border > 0.4 * math.sqrt(min(shapes[one].area, shapes[other].area)):
-                pairs[one, other] = both
-    yield from _drawn_on(county, pairs, group, rng)
-
-
-def _drawn_on(
-    county: County, shapes: Mapping[tuple[int, ...], BaseGeometry], group: str, rng: np.random.Generator
-) -> Iterator[Lesson]:
-    """Draw each shape, the ground of one or more fields, sloppily, in a season of fewer looks."""
-    cube = shortened(county.cube, rng)
-    for numbers, shape in shapes.items():
-        drawn = draw_sloppily(shape, int(rng.integers(2**31)))
-        window = cut_out(cube, drawn)
-        if window is None:
-            continue
-        part, rows, columns = window
-        fine = county.numbers[
-            rows.start * FINE_PER_PIXEL : rows.stop * FINE_PER_PIXEL,
-            columns.start * FINE_PER_PIXEL : columns.stop * FINE_PER_PIXEL,
-        ]
-        lesson = _lesson(part, drawn, averaged(np.isin(fine, numbers)), shape.area / 1e4, real=False, group=group)
-        if lesson is not None:
-            yield lesson
+    for _ in range(seasons):
+        cube = shortened(county.cube, rng)
+        for number, shape in shapes.items():
+            drawn = draw_sloppily(shape, int(rng.integers(2**31)))
+            window = cut_out(cube, drawn)
+            if window is None:
+                continue
+            part, rows, columns = window
+            fine = county.numbers[
+                rows.start * FINE_PER_PIXEL : rows.stop * FINE_PER_PIXEL,
+                columns.start * FINE_PER_PIXEL : columns.stop * FINE_PER_PIXEL,
+            ]
+            lesson = _lesson(part, drawn, averaged(fine == number), shape.area / 1e4, real=False, group=group)
+            if lesson is not None:
+                yield lesson
 
 
 def from_patches(file: Path, parts: set[int], rng: np.random.Generator, *, drawings: int = 1) -> Iterator[Lesson]:

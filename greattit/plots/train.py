@@ -34,8 +34,20 @@ SIZES = {"<0.2 ha": (0.0, 0.2), "0.2-1 ha": (0.2, 1.0), "1-5 ha": (1.0, 5.0), ">
 OWN_PARTS, SET_PARTS, FIGURE_PARTS = {2, 3, 4}, {1}, {0}
 """Parts of the real chips that are learned from, that set how sure an area is, and that give the card's figures."""
 
+LIMITS = (
+    "Real outlines to learn from are of one country and one composite each, and follow 10 m pixels. Fields below 0.2 "
+    "ha are found roughly. A drawing around several fields is answered by one of them or by part of both: see "
+    "greattit/fields/divide.py."
+)
+"""What the card says that the figures do not."""
+
 PATCHES = Path("chips") / "agrifieldnet-india" / "fields.npz"
 
+MADE = {
+    "name": "made counties",
+    "licence": "Apache-2.0, as this repository",
+    "attribution": "grown by greattit/plots/made.py; no real ground",
+}
 INDIA = {
     "name": "agrifieldnet-india",
     "licence": "CC-BY-4.0",
@@ -58,10 +70,6 @@ class CutConfig:
     """drawings of each real field"""
     widths: tuple[int, ...] = (24, 32, 48, 64)
     """filters of the network at each scale"""
-    rough: FitConfig = field(
-        default_factory=lambda: FitConfig(epochs=4, rate=1e-3, overlap_weight=1.0, seed=1, rough=True)
-    )
-    """second course: less even fields, and neighbours drawn as one"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=14, overlap_weight=1.0))
 
 
@@ -95,9 +103,6 @@ def train(
         say(f"{len(own)} made and {len(real)} real drawings to learn from")
         network = UNet(NetworkConfig(len(ASKED), 1, config.widths))
         fit_cut(network, [*own, *real], config.fit, say)
-        pairs = _made(config, "learn", counties, workers, pairs=True)
-        say(f"{len(pairs)} drawings of two neighbours")
-        fit_cut(network, [*own, *real, *pairs], config.rough, say)
         return finish(network, data, out, config=config, counties=counties, workers=workers)
 
 
@@ -117,10 +122,10 @@ def finish(
     return publish(network, config, area, figures, known, out)
 
 
-def _made(config: CutConfig, use: str, counties: Path, workers: int, *, pairs: bool = False) -> list[Lesson]:
-    """Return the drawings on the made counties of one use: of single fields, or of pairs of neighbours."""
+def _made(config: CutConfig, use: str, counties: Path, workers: int) -> list[Lesson]:
+    """Return the drawings on the made counties of one use."""
     seeds = [s for s in range(config.first, config.first + config.counties) if use_of(s) == use]
-    work = partial(_of_county, folder=counties, seasons=0 if pairs else config.seasons)
+    work = partial(_of_county, folder=counties, seasons=config.seasons)
     return [one for many in _all(work, seeds, workers) for one in many]
 
 
@@ -131,8 +136,6 @@ def _real(config: CutConfig, patches: Path, parts: set[int]) -> list[Lesson]:
 def _of_county(seed: int, folder: Path, seasons: int) -> list[Lesson]:
     with one_thread():
         county = made.county(seed, folder)
-        if seasons == 0:
-            return list(lessons.from_neighbours(county, str(seed), np.random.default_rng([seed, 4])))
         return list(lessons.from_county(county, str(seed), np.random.default_rng([seed, 3]), seasons=seasons))
 
 
@@ -274,13 +277,10 @@ def publish(
         "architecture": "U-Net (Ronneberger, Fischer and Brox 2015, doi:10.1007/978-3-319-24574-4_28)",
         "network": {"inputs": network.config.inputs, "outputs": 1, "widths": list(config.widths)},
         "input": {"channels": list(ASKED), "pixel_m": 10, "season": "see greattit/plots/sight.py"},
-        "training": asdict(config) | {"real_parts": sorted(OWN_PARTS)},
-        "data": [
-            {"name": "made counties", "licence": "Apache-2.0, as this repository", "simulated": True},
-            INDIA,
-        ],
+        "training": {"sets": [MADE, INDIA], "real_parts": sorted(OWN_PARTS), "config": asdict(config)},
         "area": area,
         "figures": figures,
+        "limits": LIMITS,
         "known_chips": " ".join(known),
     }
     return write(network, card, out)

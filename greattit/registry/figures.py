@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HIGHER = ("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1")
+HIGHER = ("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1", "object_f1", "object_recall", "extent_iou", "mean_iou")
 """figures of which more is better"""
-LOWER = ("ece", "ground lost")
+LOWER = ("ece", "ground lost", "area_median_abs_error")
 """figures of which less is better"""
 BESIDE = ("interval", "samples", "accepted", "accuracy_accepted", "majority", "random_forest", "fields")
 """figures that are shown and not compared"""
