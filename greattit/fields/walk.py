@@ -1,8 +1,8 @@
 """Every field of a county: `delineate` walks over it in squares that overlap, and gives each field once.
 
-A field belongs to the square that its inner point lies in. Squares lie on a fixed grid and see so far beyond their edge
-that the network and the watershed come to the same field from both sides; where they do not (a field of a kilometre,
-other clouds) the later one gives way, so that no ground is given twice.
+A field belongs to the square that its middle lies in; near a square's edge both take it, for its middle is not quite
+the same from both sides. Squares lie on a fixed grid and see so far beyond their edge that the network and the watershed
+come to the same field from both sides; the later one gives way, so that no ground is given twice.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ SIDE_M = 3840.0
 
 HALO_M = 640.0
 """[m] what is seen beyond its edges"""
+
+NEAR_M = 30.0
+"""[m] a field whose middle lies so near a square's edge is taken by the squares on both sides"""
 
 SAMPLES = 9
 """windows that the county's season is learned from"""
@@ -140,7 +143,7 @@ def _square_here(number: int) -> list[Found]:
 
 
 def _square(number: int, job: Job, plan: _Plan, source: Catalogue | Store) -> list[Found]:
-    """Return the fields whose inner point lies in a square and in the area, in the plan's CRS."""
+    """Return the fields whose middle lies in a square, or nearly, and that have a point inside the area: plan's CRS."""
     import shapely
 
     west, south = plan.squares[number]
@@ -153,13 +156,12 @@ def _square(number: int, job: Job, plan: _Plan, source: Catalogue | Store) -> li
         return []  # nothing was ever seen there
     cube = trimmed(cube, (west - HALO_M, south - HALO_M, west + SIDE_M + HALO_M, south + SIDE_M + HALO_M), plan.crs)
     area = project(job.area, "EPSG:4326", plan.crs)
+    mine = shapely.box(west - NEAR_M, south - NEAR_M, west + SIDE_M + NEAR_M, south + SIDE_M + NEAR_M)
     shapely.prepare(area)
     out = []
     for one in find(cube, load(), plan.axes):
         shape = project(one.geometry, cube.attrs["crs"], plan.crs) if cube.attrs["crs"] != plan.crs else one.geometry
-        at = shapely.point_on_surface(shape)
-        mine = west <= at.x < west + SIDE_M and south <= at.y < south + SIDE_M
-        if mine and area.covers(at):
+        if mine.covers(shape.centroid) and area.covers(shapely.point_on_surface(shape)):
             out.append(_outlined(one, shape, shape.area))
     return out
 
