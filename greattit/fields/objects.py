@@ -61,7 +61,10 @@ class Found:
 
 
 def labelled(maps: NDArray[np.float32], rules: Rules) -> NDArray[np.int32]:
-    """Return the number of the field (2 y, 2 x) that each half pixel belongs to; 0 is none."""
+    """Return the number of the field (2 y, 2 x) that each half pixel belongs to; 0 is none.
+
+    Ground that lies apart and has no peak, too flat or too low for one, is one field.
+    """
     from scipy.ndimage import gaussian_filter, label
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
@@ -77,7 +80,10 @@ def labelled(maps: NDArray[np.float32], rules: Rules) -> NDArray[np.int32]:
     steps = np.round((height - height.min()) * STEPS).astype(np.int32)
     rise = max(round(rules.rise * float(high - low) * STEPS), 1)
     peaks = h_maxima(np.where(field, steps, 0), rise).astype(bool) & field
-    markers, _ = label(peaks, np.ones((3, 3)))
+    apart, count = label(field)
+    peaked = np.zeros(count + 1, bool)
+    peaked[apart[peaks]] = True
+    markers, _ = label(peaks | (field & ~peaked[apart]), np.ones((3, 3)))
     return np.asarray(watershed(-steps, markers, mask=field), np.int32)
 
 
