@@ -22,7 +22,7 @@ from greattit.registry import swap
 WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 Change = Callable[[dict[str, Any]], None]
 
-NAMES = ("clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "vigour")
+NAMES = ("clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "cut", "fields", "vigour")
 """models that ship"""
 
 
