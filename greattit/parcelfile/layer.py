@@ -173,7 +173,12 @@ def unit_said(name: str) -> str:
 
 
 def may_be_area(name: str) -> bool:
-    """Say whether a column's name could be that of an area: it says area, or nothing but a unit."""
+    """Say whether a column's name could be that of an area: it says area, or nothing but a unit.
+
+    A quantile ("area_ha_p05") is the end of an interval and no area.
+    """
+    if re.search(r"[_:.\- ]p\d{1,2}$", name.strip().lower()):
+        return False
     words = _words(name)
     return any(word in _AREA_WORDS for word in words) or (
         0 < len(words) <= 2 and words[-1] in UNIT_WORDS and words[-1] not in ("are", "ac")
