@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import shapely
 from shapely.geometry import shape
 
+from greattit.appraisal import as_dict
 from greattit.errors import CatalogueError
 from greattit.web import create_app
 
@@ -166,6 +168,21 @@ def field_with_a_line(app: Any, tiles: Path) -> list[tuple[float, float]]:
     pytest.fail("no field of the county gets a line")
 
 
+def two_fields_with_a_line(app: Any, tiles: Path) -> list[tuple[float, float]]:
+    """A ring around two neighbouring fields of one crop that are told apart, with a line for both together."""
+    features = json.loads((tiles / "plots.geojson").read_text())["features"]
+    fields = [(shape(one["geometry"]), one["properties"]) for one in features]
+    for (a, one), (b, other) in combinations(fields, 2):
+        if one["crop"] != other["crop"] or min(one["area_ha"], other["area_ha"]) < 0.7 or a.distance(b) > 1.5e-4:
+            continue
+        ring = shapely.union(a, b).buffer(1e-4).simplify(5e-5)
+        drawing = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(ring)}
+        found = app.state.service.appraise(drawing, DAY, Decimal(0))
+        if len(found["segment"]["parts"]) == 2 and not found["line"]["refused"]:
+            return [(x, y) for x, y in ring.exterior.coords]
+    pytest.fail("no two fields of the county are told apart")
+
+
 @pytest.fixture(scope="module")
 def county(sample_tiles: Path) -> Any:
     """The application on the sample tiles."""
@@ -220,6 +237,18 @@ class Phone:
         self.page.locator("#draw").tap()
         self.finger.drag([(195 + 60 * math.cos(turn * 0.7), 430 + 60 * math.sin(turn * 0.7)) for turn in range(9)])
 
+    def circle(self, ring: list[tuple[float, float]]) -> Any:
+        """Go around a ring with a finger; return the server's answer once the result is shown."""
+        bring_near(self.page, self.finger, ring)
+        self.page.locator("#draw").tap()
+        with self.page.expect_response("**/api/appraisals", timeout=WAIT) as waiting:
+            self.finger.drag(dense(on_screen(self.page, ring)))
+        self.reach("result")
+        return waiting.value
+
+    def read(self, selector: str) -> str:
+        return " ".join(self.page.locator(selector).inner_text().split())
+
     def stayed_home(self) -> bool:
         return {urlsplit(one).hostname for one in self.asked if not one.startswith(("data:", "blob:"))} == {"127.0.0.1"}
 
@@ -254,6 +283,153 @@ def test_a_finger_circles_a_field_and_the_line_appears(
     assert held == [before], "the map stays while a finger draws"
     assert phone.stayed_home()
     assert phone.said == []
+
+
+def mu(hectares: float) -> str:
+    return f"{hectares * 15:.1f}"
+
+
+def test_the_outline_snaps_in_and_the_farmer_keeps_it_or_draws_again(
+    county: Any, url: str, browser: Any, sample_tiles: Path, tmp_path: Path
+) -> None:
+    phone = Phone(browser, url)
+    page = phone.page
+    watch = """() => { window.seen = []; (function look() {
+        const text = JSON.stringify(greatTit.map.shown("field"));
+        if (!seen.includes(text)) seen.push(text);
+        requestAnimationFrame(look);
+    })(); }"""
+    page.evaluate(watch)
+    answer = phone.circle(field_with_a_line(county, sample_tiles))
+    page.wait_for_function("() => seen.at(-1) === JSON.stringify(greatTit.map.shown('field'))", timeout=WAIT)
+    drawn, found = shape(answer.request.post_data_json["geometry"]), answer.json()["segment"]
+    outlines = [
+        shape(one["features"][0]["geometry"]) for one in map(json.loads, page.evaluate("seen")) if one["features"]
+    ]
+    assert len(outlines) > 1, "it is seen on its way"
+    assert outlines[0].symmetric_difference(drawn.buffer(0)).area < 0.05 * drawn.area, "it starts from the drawing"
+    assert outlines[-1].equals(shape(found["outline"])), "it ends where the field is"
+
+    low, high = found["area_90_ha"]
+    said = phone.read("#found")
+    assert said.startswith("Is this your field?")
+    assert f"{mu(found['area_ha']['p50'])} mu · {found['area_ha']['p50']:.2f} ha" in said
+    assert f"Nine times in ten between {mu(low)} and {mu(high)} mu ({low:.2f} to {high:.2f} ha)." in said
+    assert f"You drew {mu(found['drawn_ha'])} mu" in said
+    causes = {"mixed border": "edge that is only partly field", "other land": "land unlike this field"}
+    for cause, hectares in found["cut_away"].items():
+        if hectares >= 0.005:
+            assert f"{mu(hectares)} mu: {causes.get(cause, cause)}" in said
+    assert ("along the edge" in said) == (found["added_ha"] >= 0.005)
+
+    page.get_by_role("button", name="Yes, keep this line").tap()
+    phone.reach("kept")
+    phone.picture(tmp_path, "phone-kept.png")
+    assert phone.read("#keptnote").startswith("Kept on this page")
+    assert phone.read("#kept") == "Lines kept: 1"
+    assert page.locator("#amount").get_attribute("value") == answer.json()["line"]["limit"]
+    with page.expect_download(timeout=WAIT) as waiting:
+        page.get_by_role("link", name="Download the full record").tap()
+    assert json.loads(Path(waiting.value.path()).read_text(encoding="utf-8")) == answer.json()
+    page.get_by_role("button", name="Another field").tap()
+    phone.reach("drawing")
+    kept = page.evaluate("greatTit.map.shown('kept')")["features"]
+    assert [shape(one["geometry"]) for one in kept] == [shape(found["outline"])]
+    assert page.evaluate("greatTit.map.shown('field')")["features"] == []
+    assert phone.said == []
+
+
+def test_several_fields_in_one_drawing_are_each_shown(
+    county: Any, url: str, browser: Any, sample_tiles: Path, tmp_path: Path
+) -> None:
+    phone = Phone(browser, url)
+    page = phone.page
+    answer = phone.circle(two_fields_with_a_line(county, sample_tiles)).json()
+    phone.picture(tmp_path, "phone-several.png")
+    parts = answer["segment"]["parts"]
+    rows = page.locator("#several li")
+    assert len(parts) >= 2 and rows.count() == len(parts)
+    assert phone.read("#several").startswith(f"Your drawing holds {len(parts)} fields")
+    for place, part in enumerate(parts):
+        area = part["area_ha"]["p50"]
+        wanted = f"{mu(area)} mu · {area:.2f} ha ({part['share']:.0%} of it)"
+        assert wanted in " ".join(rows.nth(place).inner_text().split())
+    shown = page.evaluate("greatTit.map.shown('parts')")["features"]
+    assert [shape(one["geometry"]) for one in shown] == [shape(part["outline"]) for part in parts]
+    tags = page.locator("#map .tag")
+    assert [tags.nth(i).inner_text() for i in range(len(parts))] == [
+        f"{i + 1}\n{part['share']:.0%}" for i, part in enumerate(parts)
+    ]
+    page.get_by_role("button", name="No, draw again").tap()
+    phone.reach("drawing")
+    assert tags.count() == 0 and page.evaluate("greatTit.map.shown('parts')")["features"] == []
+    assert not page.locator("#kept").is_visible()
+    assert phone.said == []
+
+
+def made_answer(name: str, **segment: Any) -> dict[str, Any]:
+    """An appraisal as the server sends it, from one made by hand; `segment` replaces fields of its segment."""
+    from made_appraisal import made_appraisal, made_cube, made_parts, made_refusal
+
+    made = {"line": made_appraisal, "parts": made_parts, "refusal": made_refusal}[name]
+    answer: dict[str, Any] = json.loads(json.dumps(as_dict(made(made_cube()))))
+    answer["segment"] |= segment
+    return answer
+
+
+def shown_for(browser: Any, url: str, answer: dict[str, Any], **settings: Any) -> Phone:
+    phone = Phone(browser, url, **settings)
+    phone.page.route("**/api/appraisals", lambda route: route.fulfill(status=200, json=answer))
+    phone.scribble()
+    phone.reach("result")
+    return phone
+
+
+def test_all_that_is_new_is_said_in_chinese_too(url: str, browser: Any) -> None:
+    away = {"mixed border": 0.42, "water, road or building": 0.11, "other land": 0.31, "land outside the tiles": 0.2}
+    answer = made_answer("parts", cut_away=away, added_ha=0.1)
+    phone = shown_for(browser, url, answer, locale="zh-CN")
+    said = phone.read("#found")
+    assert said.startswith("这是您的地块吗？")
+    assert "63.2 亩 · 4.21 公顷" in said and "十次中有九次在 60.5 至 65.9 亩之间（4.03 至 4.39 公顷）" in said
+    assert "6.3 亩：只有部分属于地块的边缘" in said and "3.0 亩：卫星影像范围之外" in said
+    assert "补入 沿边缘 1.5 亩" in said and "您圈住了 2 块地" in said
+    assert not any(letter.isascii() and letter.isalpha() for letter in said)
+    phone.page.get_by_role("button", name="是的，保留额度").tap()
+    phone.reach("kept")
+    assert phone.read("#kept") == "已保留额度：1"
+    assert phone.said == []
+
+
+def test_what_is_not_known_is_said_and_a_refused_field_cannot_be_kept(url: str, browser: Any) -> None:
+    unsure = made_answer("line", area_90_ha=[None, None])
+    assert "Eight times in ten between 61.2 and 65.1 mu (4.08 to 4.34 ha)." in shown_for(browser, url, unsure).read(
+        "#found"
+    )
+    nothing = {"p10": None, "p50": None, "p90": None, "unit": "ha"}
+    phone = shown_for(browser, url, made_answer("refusal", area_90_ha=[None, None], area_ha=nothing))
+    assert "not known" in phone.read("#found") and "How sure that is cannot be said." in phone.read("#found")
+    assert phone.read("#sheet-actions") == "Draw again Full record"
+    assert phone.said == []
+
+
+def test_the_way_from_drawing_to_field_keeps_both_ends(url: str, browser: Any) -> None:
+    """Whatever the number, start and turn of their points, and however many rings the field has."""
+    phone = Phone(browser, url)
+    drawn, field = shapely.box(0, 0, 4, 3), shapely.box(0.5, 0.2, 4.2, 2.8).difference(shapely.box(1, 1, 2, 2))
+    both = shapely.MultiPolygon([shapely.box(9, 9, 9.5, 9.5), field])
+    script = """async ([from, to]) => {
+        const { way, middleOf } = await import("/assets/snap.js");
+        return [...[0, 0.5, 1].map(way(from, to)), { type: "Point", coordinates: middleOf(to) }];
+    }"""
+    for end in (field, shapely.reverse(field), both):
+        given = [shapely.geometry.mapping(one) for one in (drawn, end)]
+        start, half, last, middle = map(shape, phone.page.evaluate(script, given))
+        outer = shapely.Polygon(field.exterior)
+        assert start.symmetric_difference(drawn).area < 0.03 * drawn.area
+        assert last.symmetric_difference(outer).area < 0.03 * outer.area
+        assert half.is_valid and outer.area * 0.95 < half.area < drawn.area * 1.02
+        assert middle.distance(outer.centroid) < 0.1
 
 
 def test_two_fingers_zoom_and_do_not_draw(url: str, browser: Any) -> None:
@@ -293,7 +469,7 @@ def test_the_page_speaks_the_phones_language(url: str, browser: Any) -> None:
     assert phone.page.evaluate("document.documentElement.lang") == "zh"
     keys = """async () => {
         const { languages } = await import("/assets/strings.js");
-        const open = (value, name) => typeof value === "object" && name !== "crops" && name !== "parts";
+        const open = (value, name) => typeof value === "object" && name !== "crops";
         const names = (words) => Object.entries(words).flatMap(([name, value]) =>
             open(value, name) ? names(value).map((deeper) => `${name}.${deeper}`) : [name]).sort();
         return Object.values(languages).map(names);

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -296,6 +297,20 @@ def test_every_file_the_page_names_is_there() -> None:
     modules = [name for name in page if name.endswith(".js") and not name.startswith("vendor/")]
     for name in modules:
         assert set(re.findall(r'from "\./([^"]+)"', page[name].raw.decode())) <= set(page)
+
+
+def test_every_cause_of_land_left_out_has_words_in_both_languages() -> None:
+    from inspect import getsource
+
+    from greattit.plots import cut as verb
+
+    room = getsource(sys.modules[verb.__module__])
+    given = set(re.findall(r'"([a-z][a-z, ]+)": (?:border|bare|hectares|~border)', room))
+    words = assets.load()["strings.js"].raw.decode()
+    blocks = re.findall(r"causes: \{(.*?)\n  \}", words, re.S)
+    assert len(given) == 4 and len(blocks) == 2
+    for block in blocks:
+        assert set(re.findall(r'^ +"([^"]+)":', block, re.M)) == given
 
 
 def test_the_page_names_no_outside_host() -> None:

@@ -9,14 +9,14 @@ const PATIENCE = 90_000;
 const SLOW = 6_000;
 const TINY = 28;
 
-const page = { place: null, map: null, drawing: null, asked: null, record: null };
+const page = { place: null, map: null, drawing: null, asked: null, record: null, kept: [] };
 
 function state(name) {
   document.body.dataset.state = name;
   find("draw").hidden = name !== "ready";
   find("cancel").hidden = name !== "drawing";
   find("hint").hidden = name !== "drawing";
-  find("sheet").hidden = !["asking", "result", "trouble"].includes(name);
+  find("sheet").hidden = !["asking", "result", "kept", "trouble"].includes(name);
 }
 
 function show(parts, ...buttons) {
@@ -51,8 +51,10 @@ function startDrawing() {
   page.asked?.abort();
   page.map.showDrawn(null);
   page.map.showField(null);
+  page.map.showParts([], []);
   URL.revokeObjectURL(page.record);
   state("drawing");
+  if (page.drawing) page.map.fit([page.drawing], { top: 190, bottom: 140, left: 60, right: 60 }, false);
   find("hint").textContent = matchMedia("(pointer: coarse)").matches ? t.hint : t.hintMouse;
   speak(find("hint").textContent);
   page.map.startDrawing(drawn);
@@ -105,17 +107,33 @@ async function ask() {
 
 function showResult(appraisal) {
   page.record = URL.createObjectURL(new Blob([JSON.stringify(appraisal, null, 1)], { type: "application/json" }));
-  const name = `great-tit-${appraisal.day}.json`;
+  const { segment, line } = appraisal;
+  const parts = segment.parts ?? [];
   state("result");
-  show(
-    sheet.result(appraisal),
-    button(t.again, "primary", startDrawing),
-    el("a", { class: "quiet", href: page.record, download: name, id: "record", "aria-label": t.downloadLabel }, t.download),
-  );
-  page.map.showField(appraisal.segment.outline);
-  page.map.fit([appraisal.segment.outline, page.drawing], padding());
+  if (line.refused) show(sheet.result(appraisal), button(t.again, "primary", startDrawing), recordOf(appraisal));
+  else show(sheet.result(appraisal), button(t.accept, "primary", () => keep(appraisal)), button(t.redraw, "quiet", startDrawing));
+  page.map.showField(segment.outline, page.drawing);
+  page.map.showParts(parts.map((part) => part.outline), parts.map(sheet.tag));
+  page.map.fit([segment.outline, page.drawing], padding());
   speak(sheet.spoken(appraisal));
   find("sheet").focus({ preventScroll: true });
+}
+
+/** The farmer says that the outline is right: its line stays, on the map too, until the page is closed. */
+function keep(appraisal) {
+  page.kept.push(appraisal);
+  page.map.showKept(page.kept.map((one) => one.segment.outline));
+  state("kept");
+  show(sheet.result(appraisal, true), recordOf(appraisal), button(t.another, "quiet", startDrawing));
+  find("kept").hidden = false;
+  find("kept").textContent = say(t.keptCount, { count: page.kept.length });
+  speak(t.keptMore);
+  find("sheet").focus({ preventScroll: true });
+}
+
+function recordOf(appraisal) {
+  const attributes = { class: appraisal.line.refused ? "quiet" : "primary", href: page.record, download: `great-tit-${appraisal.day}.json`, id: "record" };
+  return el("a", { ...attributes, "aria-label": t.downloadLabel }, t.download);
 }
 
 const sentence = (text) => (text ? `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "");

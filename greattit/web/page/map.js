@@ -3,10 +3,15 @@
 import * as maplibre from "maplibre-gl";
 import { TerraDraw, TerraDrawFreehandMode } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
+import { el } from "./dom.js";
+import { middleOf, way } from "./snap.js";
 
 const INK = "#0c1714";
 const DRAWN = "#ffd84a";
 const FIELD = "#ffffff";
+const PART = "#7fd4ff";
+const KEPT = "#8fe3ae";
+const SNAP = 750;
 const NOTHING = { type: "FeatureCollection", features: [] };
 
 function style(place, maxzoom) {
@@ -17,17 +22,29 @@ function style(place, maxzoom) {
       picture: { type: "raster", tiles: [tiles], tileSize: 512, bounds: place.bounds, maxzoom },
       field: { type: "geojson", data: NOTHING },
       drawn: { type: "geojson", data: NOTHING },
+      parts: { type: "geojson", data: NOTHING },
+      kept: { type: "geojson", data: NOTHING },
     },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": "#16241f" } },
       { id: "picture", type: "raster", source: "picture", paint: { "raster-fade-duration": 150 } },
+      { id: "kept-fill", type: "fill", source: "kept", paint: { "fill-color": KEPT, "fill-opacity": 0.18 } },
+      ...line("kept", KEPT, 2.5),
       { id: "field-fill", type: "fill", source: "field", paint: { "fill-color": FIELD, "fill-opacity": 0.16 } },
-      { id: "drawn-shade", type: "line", source: "drawn", paint: { "line-color": INK, "line-width": 4, "line-opacity": 0.45 } },
-      { id: "drawn-line", type: "line", source: "drawn", paint: { "line-color": DRAWN, "line-width": 2.5, "line-dasharray": [2, 1.5] } },
-      { id: "field-shade", type: "line", source: "field", layout: { "line-join": "round" }, paint: { "line-color": INK, "line-width": 6, "line-opacity": 0.5 } },
-      { id: "field-line", type: "line", source: "field", layout: { "line-join": "round" }, paint: { "line-color": FIELD, "line-width": 3.5 } },
+      ...line("drawn", DRAWN, 1.6, { "line-dasharray": [3, 2.5] }),
+      ...line("field", FIELD, 4.5),
+      ...line("parts", PART, 2),
     ],
   };
+}
+
+/** A line and its dark shade below it, which keeps it readable on any ground. */
+function line(source, colour, width, more = {}) {
+  const layout = { "line-join": "round" };
+  return [
+    { id: `${source}-shade`, type: "line", source, layout, paint: { "line-color": INK, "line-width": width + 2, "line-opacity": 0.5 } },
+    { id: `${source}-line`, type: "line", source, layout, paint: { "line-color": colour, "line-width": width, ...more } },
+  ];
 }
 
 /** west, south, east, north of a GeoJSON geometry. */
@@ -46,6 +63,7 @@ function boundsOf(geometry) {
 
 const placed = (geometry) => geometry?.coordinates?.length > 0;
 const feature = (geometry) => ({ type: "Feature", properties: {}, geometry });
+const collection = (geometries) => ({ type: "FeatureCollection", features: geometries.filter(placed).map(feature) });
 
 /** Come nearer, one zoom level at most, where the whole place would leave much of a tall screen empty. */
 function fillScreen(map, [west, south, east, north]) {
@@ -126,7 +144,9 @@ function tools(map, draw, still) {
     if (finished && drawn) finished(drawn.geometry);
   });
   onPinch(map, () => drawing(draw, map));
-  const show = (source, geometry) => map.getSource(source).setData(placed(geometry) ? feature(geometry) : NOTHING);
+  const show = (source, ...geometries) => map.getSource(source).setData(collection(geometries));
+  const field = fieldOn(map, show, still);
+  let tags = [];
   return {
     startDrawing(whenDone) {
       finished = whenDone;
@@ -148,14 +168,50 @@ function tools(map, draw, still) {
       return Math.hypot(b.x - a.x, b.y - a.y);
     },
     showDrawn: (geometry) => show("drawn", geometry),
-    showField: (geometry) => show("field", geometry),
-    /** Show the first of the geometries that has a place, clear of what covers the map. */
-    fit(geometries, padding) {
-      const geometry = geometries.find(placed);
-      map.fitBounds(boundsOf(geometry), { padding, maxZoom: 16.2, animate: !still, duration: 700 });
+    /** Show the field that was found; from a drawing, the outline moves from there to where it belongs. */
+    showField: field.show,
+    /** Outline each of several fields, with its number and what stands beside it. */
+    showParts(geometries, texts) {
+      tags.forEach((tag) => tag.remove());
+      tags = geometries.map((geometry, i) => new maplibre.Marker({ element: el("span", { class: "tag" }, texts[i]) }).setLngLat(middleOf(geometry)).addTo(map));
+      show("parts", ...geometries);
     },
+    showKept: (geometries) => show("kept", ...geometries),
+    /** Show the first of the geometries that has a place, clear of what covers the map. */
+    fit(geometries, padding, animate = !still) {
+      const geometry = geometries.find(placed);
+      map.fitBounds(boundsOf(geometry), { padding, maxZoom: 16.2, animate, duration: 700 });
+    },
+    /** What is shown of one kind, as GeoJSON. */
+    shown: (source) => map.getSource(source).serialize().data,
     canvas: () => map.getCanvas(),
     project: (point) => map.project(point),
-    moving: () => map.isMoving() || !map.areTilesLoaded(),
+    moving: () => map.isMoving() || !map.areTilesLoaded() || field.snapping(),
+  };
+}
+
+/** The outline that was found, and its way there from the drawing. */
+function fieldOn(map, show, still) {
+  let frame = null;
+  const end = () => {
+    cancelAnimationFrame(frame);
+    frame = null;
+  };
+  return {
+    snapping: () => frame !== null,
+    show(geometry, from = null) {
+      end();
+      if (still || !placed(geometry) || !placed(from)) return show("field", geometry);
+      const at = way(from, geometry);
+      let begun = null;
+      const step = (now) => {
+        begun ??= now;
+        const gone = Math.min((now - begun) / SNAP, 1);
+        show("field", gone < 1 ? at(1 - (1 - gone) ** 3) : geometry);
+        if (gone < 1) frame = requestAnimationFrame(step);
+        else end();
+      };
+      frame = requestAnimationFrame(step);
+    },
   };
 }

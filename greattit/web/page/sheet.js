@@ -17,7 +17,9 @@ const icon = (effect) =>
     svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16 }, svg("path", { d: ICONS[effect] ?? ICONS.informs })));
 
 const MU = 15;
-const hectares = (ha) => say(t.hectares, { ha: number(ha, 2), mu: number(ha * MU, 1) });
+const LEAST = 0.005;
+const both = (ha) => ({ ha: number(ha, 2), mu: number(ha * MU, 1) });
+const area = (ha) => (ha === null || ha === undefined ? t.unknown : say(t.hectares, both(ha)));
 
 /** Loading: what is being done, with a bar that moves. */
 export function asking() {
@@ -29,25 +31,63 @@ export function trouble(title, what, remedy) {
   return [el("h1", { id: "sheet-title", class: "small" }, title), el("p", {}, what), remedy && el("p", { class: "todo" }, remedy)].filter(Boolean);
 }
 
-/** An appraisal, offered or refused. */
-export function result(appraisal) {
-  const head = appraisal.line.refused ? refusal(appraisal) : offer(appraisal);
+/** An appraisal: offered, with the question whether the outline is right; refused; or kept. */
+export function result(appraisal, kept = false) {
+  const refused = appraisal.line.refused;
+  const asked = !refused && !kept;
+  const head = refused ? refusal(appraisal) : offer(appraisal, asked ? "h2" : "h1");
+  const outline = found(appraisal.segment, asked ? t.isIt : t.found, asked ? "h1" : "h2");
   return [
-    ...head,
+    kept && el("p", { class: "keptnote", id: "keptnote" }, t.keptMore),
+    asked ? outline : head,
+    asked ? head : outline,
+    !refused && appraisal.line.rule && el("p", { class: "rule" }, t.rules[appraisal.line.rule] ?? appraisal.line.rule),
     facts(appraisal),
     reasons(appraisal),
     season(appraisal),
     goodToKnow(appraisal),
-  ].filter(Boolean);
+  ].flat().filter(Boolean);
 }
 
-function offer({ line }) {
-  return [
-    el("h1", { id: "sheet-title", class: "eyebrow" }, t.line),
+function offer({ line }, heading) {
+  return el("section", { class: "offer" },
+    el(heading, { id: heading === "h1" ? "sheet-title" : null, class: "eyebrow" }, t.line),
     el("p", { class: "amount" }, el("data", { id: "amount", value: line.limit }, money(line.limit, line.currency))),
     line.due && el("p", { class: "due" }, say(t.due, { day: dayName(line.due) }), el("span", { class: "soft" }, say(t.tenor, { days: number(line.tenor_days) }))),
-    line.rule && el("p", { class: "rule" }, t.rules[line.rule] ?? line.rule),
-  ];
+  );
+}
+
+/** The outline that was found: how large, how sure, what was left out and added, and the fields it may be. */
+function found(segment, title, heading) {
+  const cut = Object.entries(segment.cut_away).filter(([, ha]) => ha >= LEAST).sort((a, b) => b[1] - a[1]);
+  return el("section", { id: "found" },
+    el(heading, { id: heading === "h1" ? "sheet-title" : null, class: heading === "h1" ? "small" : null }, title),
+    el("p", { class: "area", id: "area" }, key("field"), area(segment.area_ha?.p50)),
+    el("p", { class: "soft sure" }, sure(segment)),
+    el("dl", { class: "away" },
+      el("dt", {}, t.drew), el("dd", {}, key("drawn"), area(segment.drawn_ha)),
+      cut.length > 0 && [el("dt", {}, t.leftOut), cut.map(([cause, ha]) => el("dd", {}, say(t.causeOf, { ...both(ha), cause: t.causes[cause] ?? cause })))],
+      segment.added_ha >= LEAST && [el("dt", {}, t.added), el("dd", {}, say(t.addedOf, both(segment.added_ha)))]),
+    several(segment.parts ?? []),
+  );
+}
+
+/** How sure the area is: nine times in ten where that is known, else eight times in ten. */
+function sure({ area_90_ha: nine, area_ha: eight }) {
+  const known = nine?.every((one) => one !== null);
+  const [low, high] = known ? nine : [eight?.p10, eight?.p90];
+  if (low === null || low === undefined) return t.unsure;
+  const [least, most] = [both(low), both(high)];
+  return say(known ? t.nine : t.eight, { low: least.mu, high: most.mu, lowHa: least.ha, highHa: most.ha });
+}
+
+/** What stands on the map beside each of several fields. */
+export const tag = (part, i) => say(t.tag, { number: number(i + 1), share: percent(part.share) });
+
+function several(parts) {
+  if (!parts.length) return null;
+  const rows = parts.map((part, i) => el("li", {}, el("span", { class: "tag" }, number(i + 1)), el("span", {}, say(t.partOf, { share: percent(part.share), area: area(part.area_ha.p50) }))));
+  return el("div", { class: "several", id: "several" }, el("p", {}, key("part"), el("strong", {}, say(t.several, { count: number(parts.length) }))), el("ol", {}, rows), el("p", { class: "soft" }, t.severalMore));
 }
 
 /** The reasons that refuse, first of all the one that the line names. */
@@ -69,13 +109,14 @@ function refusal(appraisal) {
 export function spoken(appraisal) {
   const { line } = appraisal;
   if (line.refused) return say(t.saidRefused, { why: refusing(appraisal)[0]?.text ?? "" });
-  return say(t.said, { amount: money(line.limit, line.currency), day: line.due ? dayName(line.due) : "" });
+  const values = { amount: money(line.limit, line.currency), day: line.due ? dayName(line.due) : "", area: area(appraisal.segment.area_ha?.p50) };
+  return `${say(t.said, values)} ${say(t.saidFound, values)}`;
 }
 
 const fact = (name, ...lines) => el("div", { class: "fact" }, el("dt", {}, name), lines.filter(Boolean).map((line, i) => el("dd", { class: i ? "soft" : "main" }, line)));
 
 function facts(appraisal) {
-  return el("dl", { class: "facts" }, cropFact(appraisal.call), areaFact(appraisal), harvestFact(appraisal), worthFact(appraisal));
+  return el("dl", { class: "facts" }, cropFact(appraisal.call), harvestFact(appraisal), worthFact(appraisal));
 }
 
 function cropFact(call) {
@@ -87,18 +128,6 @@ function cropFact(call) {
 
 /** The line's colour on the map, beside the figure that it stands for. */
 const key = (kind) => el("span", { class: `key ${kind}`, "aria-hidden": "true" });
-
-function areaFact({ segment }) {
-  const cut = Object.entries(segment.cut_away).filter(([, ha]) => ha >= 0.005);
-  const parts = cut.map(([cause, ha]) => say(t.part, { cause: t.parts[cause] ?? cause, ha: number(ha, 2) })).join(t.comma);
-  const notes = [parts && say(t.cutAway, { parts }), segment.added_ha >= 0.005 && say(t.added, { ha: number(segment.added_ha, 2) })];
-  return fact(
-    t.area,
-    [key("field"), hectares(segment.area_ha?.p50 ?? 0)],
-    [key("drawn"), say(t.drawn, { ha: number(segment.drawn_ha, 2), mu: number(segment.drawn_ha * MU, 1) })],
-    notes.filter(Boolean).join(t.stop),
-  );
-}
 
 function harvestFact({ yields, worth, call }) {
   const of = yields.find((one) => one.crop === (call.crop ?? worth?.crop)) ?? yields[0];
