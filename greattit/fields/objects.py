@@ -138,7 +138,7 @@ def _drawn_in(shape: BaseGeometry, lost_m2: float) -> BaseGeometry:
     if inset < 0.05:
         return shape
     smaller = shape.buffer(-inset, join_style="mitre")
-    parts = [part for part in shapely.get_parts(smaller) if part.geom_type == "Polygon"]
+    parts = [part for part in shapely.get_parts(smaller) if part.geom_type == "Polygon" and not part.is_empty]
     return max(parts, key=lambda part: part.area) if parts else shape
 
 
