@@ -17,6 +17,7 @@ from greattit.errors import ModelError
 from greattit.fields.lessons import MAPS
 from greattit.fields.objects import TRAITS, Found, Rules, labelled, outlines, traits
 from greattit.plots.cutter import read_card, read_network
+from greattit.plots.cutter import weights_of as area_weights
 from greattit.plots.fit import filled
 from greattit.plots.sight import CHANNELS, Axes, look
 from greattit.types import Interval
@@ -141,6 +142,4 @@ def weights_of(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], dict[str, float]]:
     """Return confidence, shift, spread and quantiles of a card. Raises `KeyError`, `TypeError` and `ValueError`."""
     confidence = np.array([card["confidence"][name] for name in ("one", *TRAITS)], float)
-    area = card["area"]
-    shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
-    return confidence, shift, spread, {k: float(area["quantiles"][k]) for k in ("p05", "p10", "p90", "p95")}
+    return confidence, *area_weights(card, 2)

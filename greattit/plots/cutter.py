@@ -94,12 +94,27 @@ def load(folder: Path | None = None) -> Cutter:
 def _load(folder: Path, _stamp: int) -> Cutter:
     card = read_card(folder)
     network, sha256 = read_network(folder, card, inputs=ASKED, remedy=REMEDY)
-    area = card.get("area")
-    if not isinstance(area, dict) or set(area.get("quantiles", {})) != {"p05", "p10", "p90", "p95"}:
-        raise ModelError("the card does not say how sure an area is", subject=str(folder), remedy=REMEDY)
+    try:
+        weights = weights_of(card, len(TRAITS))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the card does not say how sure an area is: {error}", subject=str(folder), remedy=REMEDY
+        ) from error
+    return Cutter(network, *weights, sha256, frozenset(str(card.get("known_chips", "")).split()))
+
+
+def weights_of(
+    card: Mapping[str, Any], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, float]]:
+    """Return shift and spread, of `count` traits each, and quantiles of a card's areas.
+
+    Raises `KeyError`, `TypeError` and `ValueError`.
+    """
+    area = card["area"]
     shift, spread = (np.array(area[name], float) for name in ("shift", "spread"))
-    known = frozenset(str(card.get("known_chips", "")).split())
-    return Cutter(network, shift, spread, {k: float(v) for k, v in area["quantiles"].items()}, sha256, known)
+    if not shift.shape == spread.shape == (count,):
+        raise ValueError(f"shift and spread have {shift.size} and {spread.size} weights, not {count}")
+    return shift, spread, {name: float(area["quantiles"][name]) for name in ("p05", "p10", "p90", "p95")}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
