@@ -1,8 +1,8 @@
 """Every field of a county: `delineate` walks over it in squares that overlap, and gives each field once.
 
 A field belongs to the square that its middle lies in; near a square's edge both take it, for its middle is not quite
-the same from both sides. Squares lie on a fixed grid and see so far beyond their edge that the network and the watershed
-come to the same field from both sides; the later one gives way, so that no ground is given twice.
+the same from both sides. Squares lie on a fixed grid and see so far beyond their edge that the network and the
+watershed come to the same field from both sides; the later one gives way, so that no ground is given twice.
 """
 
 from __future__ import annotations
