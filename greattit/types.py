@@ -106,7 +106,8 @@ class Segment:
     outline: BaseGeometry
     """outline of the field, EPSG:4326, for pictures and for the farmer to accept"""
     cut_away: Mapping[str, float]
-    """[ha] inside the drawing that is not the field, by cause: "edge", "other land", "tree or water or road" """
+    """[ha] inside the drawing that is not the field, by cause: "mixed border", "water, road or building", "other land",
+    "land outside the tiles" """
     added_ha: float
     """[ha] of the field that lies outside the drawing"""
     area_90_ha: tuple[float, float] = (float("nan"), float("nan"))
