@@ -52,6 +52,7 @@ def test_a_sloppy_drawing_is_cut_to_the_field(cube: Cube, seed: int) -> None:
     assert abs(segment.area_ha.p50 / TRUE_HA - 1) < 0.03
     assert segment.area_ha.p10 < TRUE_HA < segment.area_ha.p90
     assert segment.area_ha.p50 == pytest.approx(area_ha(segment.outline), rel=1e-3)
+    assert segment.area_90_ha[0] <= segment.area_ha.p10 < segment.area_ha.p90 <= segment.area_90_ha[1]
     kept = plot.area_ha - sum(segment.cut_away.values()) + segment.added_ha
     assert kept == pytest.approx(segment.area_ha.p50, rel=1e-3)
 
@@ -116,6 +117,18 @@ def test_splitting_never_changes_the_total_coverage(cube: Cube, at: float, slope
     whole = coverage([shape], cube).toarray()[0]
     np.testing.assert_allclose(coverage(parts, cube).toarray().sum(axis=0), whole, atol=1e-5)
     assert whole.sum() * 100 == pytest.approx(shape.area, rel=1e-6)
+
+
+@pytest.mark.parametrize("at", [0.35, 0.5, 0.65])
+def test_the_halves_of_a_plot_sum_to_the_whole(cube: Cube, at: float) -> None:
+    """A surveyed plot's to 4 %; a finger's within the interval, for each half is a drawing of its own."""
+    low_x, low_y, high_x, high_y = FIELD.bounds
+    middle = low_x + at * (high_x - low_x)
+    halves = [box(low_x, low_y, middle, high_y), box(middle, low_y, high_x, high_y)]
+    surveyed = [cut(plot_of(half), cube, drawing=SURVEYED).area_ha.p50 for half in halves]
+    assert sum(surveyed) == pytest.approx(cut(plot_of(FIELD), cube, drawing=SURVEYED).area_ha.p50, rel=0.04)
+    drawn = [cut(plot_of(half), cube).area_90_ha for half in halves]
+    assert sum(low for low, _ in drawn) < cut(plot_of(FIELD), cube).area_ha.p50 < sum(high for _, high in drawn)
 
 
 def test_a_plot_outside_the_cube_is_refused(cube: Cube) -> None:
