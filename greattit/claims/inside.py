@@ -43,6 +43,9 @@ ALIKE_NDVI, ALIVE_NDVI = 0.12, 0.5
 """Two parts that differed by less than the first on every look, while both passed the second at least once, had one
 crop until then [1]: a part of one field may have been struck or harvested since."""
 
+ALIKE_LOOKS = 4
+"""Fewest looks on which they were alike: two winter looks show no crop."""
+
 CORE = 0.7
 """The drawing shrunk about its middle by 1 / 1.4: land that even a finger which draws 1.4 times too wide means."""
 
@@ -199,7 +202,7 @@ def _alike_until(one: NDArray[np.float64], other: NDArray[np.float64], days: NDA
     """Return the last look up to which two courses of NDVI (t,) were one green crop's, "" when they never were."""
     parted = np.abs(one - other) >= ALIKE_NDVI
     until = int(np.argmax(parted)) if parted.any() else len(days)
-    if until < 2 or not (np.minimum(one, other)[:until] > ALIVE_NDVI).any():
+    if until < ALIKE_LOOKS or not (np.minimum(one, other)[:until] > ALIVE_NDVI).any():
         return ""
     return str(days[until - 1])
 
