@@ -54,7 +54,7 @@ def delineate(
         until = last.date() if last else source.last_day
         since = first.date() if first else until - timedelta(days=365)
         job = fields.Job(address(tiles), where, since, until, as_of, workers)
-        about = fields.About(collection or out.stem, until, _details(job))
+        about = fields.About(collection or out.stem, min(until, source.last_day), _details(job))
         columns = TextColumn("squares of 3.84 km"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), disable=as_json) as bar:
             task = bar.add_task("squares", total=None)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from greattit.errors import DatasetError
 from greattit.fields import lessons
 from greattit.fields.chips import names
 from greattit.fields.finder import Finder, from_maps, maps_of, rim_of, weights_of
@@ -275,6 +276,12 @@ def settle_found(places: Sequence[Place], rules: Rules) -> dict[str, Any]:
             if overlap >= 0.5:
                 rims.append([1.0, rim_of(shape)])
                 wrong.append(np.log(place.all[int(k)].area / shape.area))
+    if len(set(right)) < 2:
+        raise DatasetError(
+            "all outlines found are right, or all are wrong: no confidence can be learned",
+            subject="made counties",
+            remedy="train with more counties or steps",
+        )
     model = LogisticRegression(C=1.0, max_iter=1000).fit(np.array(rows), np.array(right))
     confidence = {"one": float(model.intercept_[0])} | dict(zip(TRAITS, model.coef_[0].tolist(), strict=True))
     area = settle([(np.array(rims), np.array(wrong))])
