@@ -94,6 +94,8 @@ def load(folder: Path | None = None) -> Cutter:
 def _load(folder: Path, _stamp: int) -> Cutter:
     card = read_card(folder)
     network, sha256 = read_network(folder, card, inputs=ASKED, remedy=REMEDY)
+    if network.config.outputs != 1:
+        raise ModelError("the network gives other maps than one share", subject=str(folder), remedy=REMEDY)
     try:
         weights = weights_of(card, len(TRAITS))
     except (KeyError, TypeError, ValueError) as error:
