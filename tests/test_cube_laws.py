@@ -61,10 +61,8 @@ def test_a_window_around_bounds_holds_them_and_no_more(
 ) -> None:
     window = around((west, south, west + width, south + height), multiple_m=step)
     left, low, right, up = window.bounds
-    hair = 1e-6  # [m] what is lost where a northing is counted from the top
-    assert left <= west + hair and low <= south + hair
-    assert right >= west + width - hair and up >= south + height - hair
-    assert max(west - left, south - low, right - west - width, up - south - height) < step + hair
+    assert left <= west and low <= south and right >= west + width and up >= south + height
+    assert west - left < step and south - low < step and right - west - width < step and up - south - height < step
     assert left % step == 0 and (TOP_M - up) % step == 0 and right <= RIGHT_M
 
 

@@ -88,6 +88,10 @@ def around(bounds: tuple[float, float, float, float], *, multiple_m: int = _CELL
     step = multiple_m // PIXEL_M
     top, left = int((TOP_M - north) // multiple_m) * step, int(west // multiple_m) * step
     bottom, right = -int(-(TOP_M - south) // multiple_m) * step, -int(-east // multiple_m) * step
+    top -= step * (
+        TOP_M - top * PIXEL_M < north
+    )  # the last digit of a northing is lost where it is counted from the top
+    bottom += step * (TOP_M - bottom * PIXEL_M > south)
     return Window(max(top, 0), max(left, 0), min(bottom, TOP_M // PIXEL_M), min(right, RIGHT_M // PIXEL_M))
 
 
