@@ -14,6 +14,7 @@
     |   `-- CubeError      a cube cannot be opened, read or written        subject: its folder or URL
     |       `-- CubeBusyError  another process is writing to it
     |-- PolicyError        a decided number is missing or not yet in force     subject: the rule's path
+    |-- WeatherError       a table of weather cannot be used                 subject: the file
     |-- ModelError         weights or card are missing, changed or do not fit  subject: the model's name
     `-- DatasetError       a labelled data set cannot be read                  subject: the folder
 
@@ -90,6 +91,10 @@ class CubeBusyError(CubeError):
 
 class PolicyError(GreatTitError):
     """A decided number is missing or not yet in force."""
+
+
+class WeatherError(GreatTitError):
+    """A table of weather cannot be used: no dates, doubled days, impossible values, unknown units, no temperature."""
 
 
 class ModelError(GreatTitError):

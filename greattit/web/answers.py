@@ -39,6 +39,7 @@ STATUS: dict[type[errors.GreatTitError], int] = {
     errors.PlotError: 422,
     errors.PolicyError: 422,
     errors.TilesError: 503,
+    errors.WeatherError: 422,
     errors.ModelError: 500,
     errors.DatasetError: 500,
     errors.GreatTitError: 500,
