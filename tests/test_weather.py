@@ -414,7 +414,7 @@ def test_no_water_is_made_or_lost(count: int, seed: int) -> None:
     crop = CropWater(*rng.uniform(0.2, 1.2, 3), root_m=rng.uniform(0.4, 2.0), p=rng.uniform(0.2, 0.7), height_m=1.0)
     start = rng.integers(0, 30, count)
     peak, end = start + rng.integers(5, 30, count), start + rng.integers(31, 69, count)
-    lacking = rng.uniform(0, 20, count)
+    lacking = rng.uniform(0, 18, count)
     first = sky.days[0]
     found = weather.water_balance(
         sky, crop, start=first + start, peak=first + peak, end=first + end,

@@ -89,7 +89,8 @@ def water_balance(
     or (n,) [mm/m]: field capacity less wilting point. Kc runs through the four stages of FAO-56 (fig. 34), laid between
     the three days by the shares of `crop`; with `cover`, (t,) or (n, t) ground cover 0-1, it follows the cover instead
     (eq. 98). Roots deepen evenly from the start to full cover; what they grow into is at field capacity.
-    `irrigation_mm` (t,) or (n, t) is added to the rain; `depletion_mm` one or (n,) [mm] is lacking at the start.
+    `irrigation_mm` (t,) or (n, t) is added to the rain; `depletion_mm` one or (n,) [mm] is lacking at the start, held
+    to what the first root zone can lack.
     Raises `WeatherError` for days out of order, water that is not above zero, or cover outside 0-1.
     """
     per_metre, first = np.asarray(available_water_mm_per_m, float), np.asarray(depletion_mm, float)
@@ -120,7 +121,10 @@ def _from_each_start(
     longest = int(np.max(np.where(plan.whole, plan.end - plan.start, 0.0))) + 1
     column = (np.arange(longest)[None, :] + shift[:, None]) % length
     rows = np.arange(count)[:, None]
-    found = root_zone(potential[rows, column], water[rows, column], available[rows, column], p[rows, column], first)
+    total = available[rows, column]
+    found = root_zone(
+        potential[rows, column], water[rows, column], total, p[rows, column], np.clip(first, 0.0, total[:, 0])
+    )
     out = np.full((4, count, length), np.nan)
     for number, values in enumerate(found):
         out[number][rows, column] = values
