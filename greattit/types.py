@@ -165,13 +165,19 @@ class Hazard:
     """One damage found."""
 
     kind: str
-    """"flood", "failed emergence", "sudden loss" """
+    """one of `damage.KINDS`, e.g. "flood"; "decline, cause unknown" where causes cannot be told apart"""
     share: float
     """share 0-1 of the plot"""
     day: date
     """when it was first seen"""
     evidence: str
     """the figures that say so"""
+    cause_known: bool = True
+    """False where it is certain that cover was lost and not why"""
+    confidence: float = float("nan")
+    """0-1: how often such a finding was right, cause and all, on made counties; NaN where it was not measured"""
+    last: date | None = None
+    """last day on which it was seen; None where only its start is known"""
 
 
 @dataclass(frozen=True)
@@ -179,11 +185,11 @@ class Growth:
     """The season's course and how good it looks."""
 
     start: date | None
-    """first day of the green-up; None when not found"""
+    """day of half of the green-up; None when not found or before the first look (see `notes`)"""
     peak: date | None
-    """day of the largest greenness"""
+    """middle of the days near the largest greenness, or the greenest so far; None while the greenness still rises"""
     end: date | None
-    """last day of the senescence or harvest; None when still standing"""
+    """day of half of the senescence or harvest; None when still standing"""
     stage: str
     """"not started", "growing", "at peak", "ripening", "harvested", "unknown" """
     peak_evi2: float
@@ -196,6 +202,20 @@ class Growth:
     """clear looks between the season's first day and the day of the appraisal"""
     hazards: tuple[Hazard, ...]
     """damage found, in order of day"""
+    start_90: tuple[date, date] | None = None
+    """nine times in ten the true start lies between"""
+    peak_90: tuple[date, date] | None = None
+    """the same of the peak; None when it is that so far"""
+    end_90: tuple[date, date] | None = None
+    """the same of the end"""
+    kind: str = "unknown"
+    """"annual", "double" (two full cycles in a year), "fallow" (never green), "perennial" (never bare), "unknown" """
+    earlier: tuple[tuple[date | None, date, date | None], ...] = ()
+    """start, peak and end of the cycles before this one, in order of time: a winter cover, the first of two crops"""
+    bbch: str | None = None
+    """BBCH codes that cannot be ruled out on the day, first and last, e.g. "30-59"; None when nothing can be said"""
+    notes: tuple[str, ...] = ()
+    """why a date is missing, one sentence each"""
 
 
 @dataclass(frozen=True)
