@@ -96,7 +96,14 @@ class Finger:
         for point in path[1:]:
             self._send("touchMove", point)
         before_lifting()
+        self._rest(path[-1])
         self._send("touchEnd")
+
+    def _rest(self, point: tuple[float, float]) -> None:
+        """Come to a stop: lifted in motion, the browser takes it for a fling, and the next tap only ends that."""
+        self.page.wait_for_timeout(150)
+        self._send("touchMove", (point[0] + 1.0, point[1]))
+        self.page.wait_for_timeout(50)
 
     def pinch(self, centre: tuple[float, float], before: float, after: float, steps: int = 6) -> None:
         """Two fingers `before` apart move until they are `after` apart."""
