@@ -210,7 +210,8 @@ COVERS = {
     "yard": np.array([0.125, 0.145, 0.165, 0.175, 0.182, 0.190, 0.196, 0.200, 0.235, 0.215]),
     "gap": np.array([0.010, 0.014, 0.012, 0.020, 0.050, 0.060, 0.062, 0.064, 0.035, 0.016]),
     "water": np.array([0.030, 0.042, 0.030, 0.028, 0.020, 0.019, 0.017, 0.016, 0.008, 0.006]),
+    "char": np.array([0.038, 0.042, 0.045, 0.050, 0.054, 0.058, 0.062, 0.067, 0.105, 0.105]),
 }
-"""Worn asphalt, clay tile, slate and fibre cement, worn concrete, the dark between tree crowns, pond water: rounded
-figures of the order of the man-made and water entries of the ECOSTRESS library, Meerdink et al. 2019, Remote Sens.
+"""Worn asphalt, clay tile, slate and fibre cement, worn concrete, the dark between tree crowns, pond water, and the char
+of burnt straw (order of Trigg and Flasse 2000, Int. J. Remote Sens. 21): rounded figures of the order of the man-made and water entries of the ECOSTRESS library, Meerdink et al. 2019, Remote Sens.
 Environ. 230."""

@@ -9,7 +9,7 @@ weather.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -40,6 +40,8 @@ class Weather:
     """[MJ/m2] global, a day"""
     moisture: Days
     """0-1 of the top soil"""
+    rain: Days = field(default_factory=lambda: np.zeros(0))
+    """[mm] a day; empty where nobody asked for it"""
 
     def at(self, day: date | str) -> int:
         """Return the index of a day; text may be ISO."""
@@ -71,10 +73,15 @@ class Season:
     """day of sowing or planting"""
     harvest: date | None
     """day of harvest; None for grass and orchards"""
+    first_harvest: date | None = None
+    """first usual day of the harvest of its crop; None where nobody asked for it"""
 
 
 def make_weather(climate: Mapping[str, Any], first: date, days: int, rng: np.random.Generator) -> Weather:
-    """Simulate daily weather: seasonal mean plus a first-order noise, rain by a two-state chain (Richardson 1981)."""
+    """Simulate daily weather: seasonal mean plus a first-order noise, rain by a two-state chain (Richardson 1981).
+
+    `climate["dry"]`, where it stands, is a spell with `from` (ISO day), `days` and the share `rain` of the rain left.
+    """
     doy = np.array([(first + timedelta(days=i)).timetuple().tm_yday for i in range(days)], float)
     middles = np.array([15 + 30.4 * m for m in range(12)])
 
@@ -91,13 +98,16 @@ def make_weather(climate: Mapping[str, Any], first: date, days: int, rng: np.ran
     for i in range(days):
         wet = bool(draws[i] < np.clip(chance[i] + (0.22 if wet else -0.22), 0.03, 0.95))
         rain[i] = size[i] * amounts[i] if wet else 0.0
+    if "dry" in climate:
+        start = (date.fromisoformat(str(climate["dry"]["from"])) - first).days
+        rain[max(0, start) : max(0, start + int(climate["dry"]["days"]))] *= float(climate["dry"]["rain"])
     radiation = daily("radiation_mj") * np.where(rain > 0, 0.72, 1.28)
     moisture, store = np.zeros(days), 0.7
     for i in range(days):
         lost = 0.012 * radiation[i] * store
         store = float(np.clip(store + rain[i] / 28.0 - lost, 0.05, 1.0))
         moisture[i] = store
-    return Weather(first, normal + noise, normal, radiation, moisture)
+    return Weather(first, normal + noise, normal, radiation, moisture, rain)
 
 
 def bare(weather: Weather, weeds: float = 0.0, start: date | None = None, end: date | None = None) -> Course:

@@ -1,0 +1,235 @@
+"""What the plot's own pixels say of damage: how much of it, whether it is patchy, whether it spreads, where water stood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greattit import indices
+from greattit.damage import water
+from greattit.damage.losses import AFTER_GREEN_DAYS, Levels
+from greattit.damage.rows import CLEAR_ENOUGH, Array, cover, mirbi
+from greattit.types import SAR
+
+if TYPE_CHECKING:
+    from greattit.types import Cube, Segment
+
+LEAST_COVERAGE = 0.5
+"""Pixels count that belong to the plot by this share or more; all of them where there are fewer than `LEAST_PIXELS`."""
+LEAST_PIXELS = 6
+"""With fewer pixels nothing is said about patches."""
+WET_SHARE = 0.10
+"""Share of the plot under water from which a look counts as wet."""
+RADAR_SHARE = 0.10
+"""The same of a radar pass."""
+CHAR_SHARE = 0.2
+"""Share of the plot under char from which straw was burnt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The pixels of one plot."""
+
+    day: NDArray[np.int64]
+    """(t,) days since 1970 of the optical looks with `CLEAR_ENOUGH` of the plot clear, ascending"""
+    cover: Array
+    """(t, p) green cover 0-1; NaN where not clear"""
+    wet: Array
+    """(t, p) 1 under open water, 0 not; NaN where not clear"""
+    char: Array
+    """(t, p) 1 where the ground is charred, 0 not; NaN where not clear"""
+    weight: Array
+    """(p,) coverage 0-1"""
+    radar_day: NDArray[np.int64]
+    """(r,) days since 1970 of the radar passes"""
+    radar_wet: Array
+    """(r, p) 1 under open water, 0 not; NaN where not seen"""
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """Water on a plot."""
+
+    share: float
+    """share of the plot that was under water at some time"""
+    first: int
+    """days since 1970"""
+    last: int
+    looks: int
+    """optical looks with water"""
+    passes: int
+    """radar passes with water"""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a loss went over a plot."""
+
+    share: float
+    """share of the plot's pixels that lost half of the depth or more"""
+    days: float
+    """days between a tenth and four fifths of that area, as far as looks show"""
+    contrast: float
+    """spread of loss between pixels (p90 - p10) in the look where it is largest"""
+    inside: float
+    """distance of the first lost pixels to the plot's edge, as a share of the largest; NaN where unknown"""
+
+
+def stack(segment: Segment, cube: Cube, *, since: date, day: date, levels: Levels) -> Stack:
+    """Return the pixels of a segment between two days."""
+    coverage = segment.coverage
+    chosen = coverage >= LEAST_COVERAGE
+    chosen = chosen if chosen.sum() >= LEAST_PIXELS else coverage > 0
+    rows, cols = (np.flatnonzero(chosen.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        rows, cols = np.array([0]), np.array([0])
+    box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
+    inside = chosen[box]
+    window = cube.isel(y=box[0], x=box[1])
+    days = cube["time"].values.astype("datetime64[D]")
+    keep = np.flatnonzero((days >= np.datetime64(since)) & (days <= np.datetime64(day)))
+    keep = keep[np.argsort(days[keep], kind="stable")]
+    clear = window["clear"].values[keep][:, inside]
+    enough = clear.mean(axis=1) >= CLEAR_ENOUGH if inside.any() else np.zeros(len(keep), bool)
+    keep, clear = keep[enough], clear[enough]
+    bands = {
+        name: np.where(clear, window[name].values[keep][:, inside], np.nan).astype(np.float64)
+        for name in ("B03", "B04", "B08", "B11", "B12")
+        if name in window
+    }
+    green = cover(indices.ndvi(bands["B04"], bands["B08"]))
+    wet = np.where(np.isfinite(green), water.optical_water(bands), np.nan) if "B11" in bands else green * np.nan
+    char = green * np.nan
+    if {"B11", "B12"} <= set(bands):
+        with np.errstate(invalid="ignore"):
+            dark = (mirbi(bands["B11"], bands["B12"]) > levels.char_mirbi) & (bands["B08"] < levels.char_nir)
+            char = np.where(np.isfinite(green), dark & (green < 0.3) & ~(wet == 1), np.nan)
+    radar_day, radar_wet = _radar(window, inside, since, day)
+    return Stack(days[keep].astype(np.int64), green, wet, char, coverage[box][inside].astype(float), radar_day, radar_wet)
+
+
+def _radar(
+    window: Cube, inside: NDArray[np.bool_], since: date, day: date
+) -> tuple[NDArray[np.int64], Array]:
+    if not all(name in window for name in SAR):
+        return np.array([], np.int64), np.zeros((0, int(inside.sum())))
+    days = window["sar_time"].values.astype("datetime64[D]")
+    keep = np.flatnonzero((days >= np.datetime64(since)) & (days <= np.datetime64(day)))
+    keep = keep[np.argsort(days[keep], kind="stable")]
+    layers = {name: window[name].values[keep].astype(np.float64) for name in SAR}
+    wet = water.radar_water(layers)[:, inside].astype(float)
+    return days[keep].astype(np.int64), np.where(np.isfinite(layers["VV"][:, inside]), wet, np.nan)
+
+
+def share_of(flags: Array, weight: Array) -> Array:
+    """Return the share (t,) of the weight of known pixels whose flag is 1; NaN where none is known."""
+    known = np.isfinite(flags)
+    total = known @ weight
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(total > 0, np.nan_to_num(flags) @ weight / total, np.nan))
+
+
+def flooded(pixels: Stack) -> Flooded | None:
+    """Return the water that came over a plot: seen in two looks or passes within 30 days; None where it did not.
+
+    A pixel that is wet in half of all looks is a pond, and no flood.
+    """
+    optical = pixels.wet
+    with np.errstate(invalid="ignore", divide="ignore"):
+        always = np.nansum(optical, axis=0) > 0.5 * np.maximum(np.isfinite(optical).sum(axis=0), 1)
+    optical = np.where(always, np.nan, optical)
+    radar = np.where(always, np.nan, pixels.radar_wet)
+    seen = [*zip(pixels.day, share_of(optical, pixels.weight), optical, [True] * len(optical), strict=True)]
+    seen += [*zip(pixels.radar_day, share_of(radar, pixels.weight), radar, [False] * len(radar), strict=True)]
+    wet = sorted((int(d), s, f, o) for d, s, f, o in seen if s >= (WET_SHARE if o else RADAR_SHARE))
+    runs = [[one for one in wet if start <= one[0] <= start + 30] for start, *_ in wet]
+    runs = [run for run in runs if len(run) >= 2]
+    if not runs:
+        return None
+    run = max(runs, key=len)
+    looks = [f for _, _, f, o in run if o]
+    best = max((s for _, s, _, o in run if o), default=0.0)
+    if not looks:
+        best = float(np.median([s for _, s, _, _ in run]))
+    return Flooded(float(min(best, 1.0)), run[0][0], run[-1][0], len(looks), len(run) - len(looks))
+
+
+def wet_once(pixels: Stack, first: float, last: float) -> tuple[int, float] | None:
+    """Return the day and share of the wettest look between two days, where a seventh of the plot or more was wet."""
+    share = share_of(pixels.wet, pixels.weight)
+    share = np.where((pixels.day >= first) & (pixels.day <= last) & np.isfinite(share), share, 0.0)
+    at = int(np.argmax(share)) if len(share) else -1
+    return (int(pixels.day[at]), float(share[at])) if at >= 0 and share[at] >= 0.15 else None
+
+
+def spread(pixels: Stack, usual: Array, good: float, until: float, depth: float) -> Spread | None:
+    """Return how a loss of `depth` went over the plot between the day `good` before it and `until`.
+
+    `usual` (t,): cover that the neighbours showed in each look of the stack, or the plot's own ninth decile; the
+    pixel's expectation is its own cover before the loss, moved as that moved. None with too few pixels or looks.
+    """
+    before = (pixels.day <= good) & (pixels.day >= good - 30)
+    looks = np.flatnonzero((pixels.day >= good) & (pixels.day <= until) & np.isfinite(usual))
+    if not before.any() or len(looks) < 2 or pixels.cover.shape[1] < LEAST_PIXELS:
+        return None
+    own = _last(np.where(before[:, None], pixels.cover, np.nan))
+    base = float(_last(usual[before][:, None])[0]) if np.isfinite(usual[before]).any() else float(usual[looks[0]])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = own[None, :] * (usual[looks] / max(base, 0.05))[:, None]
+        lost = np.clip(1.0 - pixels.cover[looks] / np.maximum(expected, 0.1), 0.0, 1.0)
+    lost = np.fmin(lost, np.concatenate([lost[1:], np.full((1, lost.shape[1]), np.nan)])) if len(lost) > 2 else lost
+    hard = max(0.5 * float(np.nanmax(np.nanquantile(lost, 0.9, axis=1))), 0.15) if np.isfinite(lost).any() else 1.0
+    flags = np.where(np.isfinite(lost), lost >= hard, np.nan)
+    area = share_of(flags, pixels.weight)
+    area = np.fmax.accumulate(np.where(np.isfinite(area), area, 0.0))
+    top = float(area.max(initial=0.0))
+    if top <= 0:
+        return None
+    days = pixels.day[looks]
+    start, full = days[np.argmax(area >= 0.1)], days[np.argmax(area >= 0.8 * top)]
+    widest = _contrast(lost)
+    return Spread(top, float(max(full - start, 0)), widest, depth)
+
+
+def short_of(pixels: Stack, usual: Array, never: float) -> float:
+    """Return the share of the plot that never had `never` of the cover which `usual` (t,) shows; NaN unseen."""
+    looks = np.isfinite(usual) & (usual > 0.3)
+    if not looks.any():
+        return float("nan")
+    ratio = pixels.cover[looks] / usual[looks][:, None]
+    best = np.fmax.reduce(ratio, axis=0)
+    return float(share_of(np.where(np.isfinite(best), best < never, np.nan)[None], pixels.weight)[0])
+
+
+def charred(pixels: Stack, since: float) -> tuple[int, int, float] | None:
+    """Return first and last day (since 1970) and share of the plot burnt after a green stand; None where none is.
+
+    Looks before the day `since` do not count (NaN: all do). One look suffices.
+    """
+    share = share_of(pixels.char, pixels.weight)
+    green = np.where(share_of(pixels.cover, pixels.weight) > 0.4, pixels.day, -np.inf)
+    with np.errstate(invalid="ignore"):
+        lit = (share >= CHAR_SHARE) & ~(pixels.day < since) & (pixels.day - np.maximum.accumulate(green) <= AFTER_GREEN_DAYS)
+    if not lit.any():
+        return None
+    days = pixels.day[lit]
+    return int(days[0]), int(days[-1]), float(np.nanmax(share[lit]))
+
+
+def _last(stack_: Array) -> Array:
+    """Return the last known value of each column (t, p) -> (p,)."""
+    known = np.isfinite(stack_)
+    at = stack_.shape[0] - 1 - np.argmax(known[::-1], axis=0)
+    return np.asarray(np.where(known.any(axis=0), stack_[at, np.arange(stack_.shape[1])], np.nan))
+
+
+def _contrast(lost: Array) -> float:
+    known = np.isfinite(lost).sum(axis=1) >= LEAST_PIXELS
+    if not known.any():
+        return float("nan")
+    low, high = np.nanquantile(lost[known], (0.1, 0.9), axis=1)
+    return float((high - low).max())
