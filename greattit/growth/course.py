@@ -12,8 +12,8 @@ from greattit import policy
 from greattit.crops import taxonomy
 from greattit.growth.curve import STEP_DAYS, Curves
 from greattit.growth.cycles import AMPLITUDE
-from greattit.growth.phenology import Dates
-from greattit.growth.seasons import BARE, KINDS, Known, Seasons, seasons
+from greattit.growth.phenology import BARE, Dates
+from greattit.growth.seasons import KINDS, Known, Seasons, seasons
 from greattit.growth.stages import course_of, group_of
 
 Span = tuple[date, date]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from greattit import indices
 from greattit.growth.course import courses
 from greattit.growth.curve import draw, gathered
-from greattit.growth.seasons import BARE
+from greattit.growth.phenology import BARE
 from greattit.growth.stages import stage_on
 from greattit.growth.vigour import reference, second_largest
 from greattit.growth.whittaker import smooth
@@ -59,10 +59,9 @@ def observe(
     )
     chosen &= np.isfinite(red) & np.isfinite(nir)
     peak_evi2 = second_largest(indices.evi2(red[chosen], nir[chosen]))
-    crop = call.crop or (call.likely[0] if call.likely else None)
-    normal = reference(crop, day)
-    course = courses(draw(*gathered([series], day - LOOK_BACK, day)), [crop], day, regions=[region])[0]
-    stage = stage_on(day, course, crop, weather=weather)
+    normal = reference(call.crop or (call.likely[0] if call.likely else None), day)
+    course = courses(draw(*gathered([series], day - LOOK_BACK, day)), [call.crop], day, regions=[region])[0]
+    stage = stage_on(day, course, [call.crop] if call.crop else call.likely, weather=weather)
     curve_days, curve = season_curve(series, day)
     return Growth(
         start=course.start,

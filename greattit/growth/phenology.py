@@ -18,12 +18,16 @@ from greattit.growth.curve import Curves
 from greattit.growth.cycles import AMPLITUDE, Places
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 HALF = 0.5
 """Start and end are where the curve crosses this share of the rise or fall."""
 
 SOIL = 0.2
 """NDVI of bare ground [1], taken where a field was green at its first look already."""
+
+BARE = 0.35
+"""A curve that never passes this carries no closed canopy [1]; one that never falls below it is never bare."""
 
 NEAR_PEAK = 0.9
 """The peak is the middle of the days on which the curve has risen by this share or more."""
@@ -89,24 +93,24 @@ def _between(curve: Array, level: Array, at: Places, there: NDArray[np.bool_]) -
     return np.where(there, at + np.clip(share, 0.0, 1.0), np.nan)
 
 
-def dates(curves: Curves, peak: Places, last_peak: Places, left: Places, right: Places) -> Dates:
+def dates(curves: Curves, peaks: tuple[Places, Places], left: Places, right: Places, *, first: Flags) -> Dates:
     """Return the dates of one cycle a row, given the steps of its first and last peak and of the lows beside them.
 
     No start is given where the rise is less than `AMPLITUDE`, no end where the fall is less than that or than half of
-    the rise. A low on the first look was perhaps none: the ground below is taken as `SOIL`, and where the curve was
-    past the level then, the start was before. A fall that has not yet come to rest may go on to the ground before the
-    rise: the interval of the end is widened by that.
+    the rise. A low on the first look, or a green one of a `first` cycle (row,), was not the ground that the field
+    rose from: it is taken as `SOIL`, and where the curve was past the level at the first look, the start was before.
+    A fall that has not yet come to rest may go on to the ground before the rise: the end's interval is widened by that.
     """
-    row = np.arange(len(peak))
+    row = np.arange(len(left))
     low, after = curves.values[left, row], curves.values[right, row]
-    unseen = left <= curves.first + 1
+    unseen = (left <= curves.first + 1) | (first & (low >= BARE))
     ground = np.where(unseen, np.minimum(low, SOIL), low)
-    sides = _Sides(curves, (peak, last_peak), left, right)
+    sides = _Sides(curves, peaks, left, right)
     top = sides.top
     start, start_90 = sides.rise(ground, HALF, "start")
     end, end_90 = sides.fall(after, HALF, "end")
     falling = (right >= curves.last - 1) & (after > ground)
-    lowest = _first_below(curves.values, ground + HALF * (top - ground), last_peak, right)
+    lowest = _first_below(curves.values, ground + HALF * (top - ground), peaks[1], right)
     lowest = np.where(np.isnan(lowest), curves.last, lowest)
     end_90[1] = np.where(falling, np.fmax(end_90[1], lowest), end_90[1])
     half_way = top - after >= HALF * (top - ground)

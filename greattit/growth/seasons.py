@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from greattit.growth.curve import Curves
 from greattit.growth.cycles import MOST, Cycles, Places, find, merged
-from greattit.growth.phenology import Dates, dates
+from greattit.growth.phenology import BARE, Dates, dates
 
 Array = NDArray[np.float64]
 
 KINDS = ("unknown", "annual", "double", "fallow", "perennial")
 """Kinds of season."""
 
-BARE = 0.35
-"""A curve that never passes this carries no closed canopy [1]; one that never falls below it is never bare."""
+SOIL_SEEN = 0.2
+"""A curve that fell below this was bare ground, whatever the crop is said to be [1]."""
 
 HIGH = 0.75
 """The season's peak reaches this share of the year's highest."""
@@ -72,7 +72,7 @@ class Known:
     within: Array
     """(2, row) days since 1970-01-01 between which the peak usually lies; NaN where not known"""
     perennial: NDArray[np.bool_]
-    """(row,) the plant stays from year to year"""
+    """(row,) the plant is said to stay from year to year; not believed where the ground was seen bare"""
     dips: NDArray[np.bool_]
     """(row,) its bloom hides the green for some weeks"""
 
@@ -120,7 +120,7 @@ def _joined(parts: list[Seasons]) -> Seasons:
 def _seasons(curves: Curves, day: int, known: Known) -> Seasons:
     found = merged(find(curves), curves, known.dips, BARE)
     row = np.arange(len(found.count))
-    cycles = _all_dates(curves, found)
+    cycles = _all_dates(curves, found, known.perennial)
     place = np.maximum(found.peak, 0)
     height = np.where(found.peak >= 0, curves.values[place, row], -np.inf)
     at = np.where(found.peak >= 0, curves.days[place], np.iinfo(np.int64).min // 2)
@@ -152,8 +152,8 @@ class _Peaks:
     """(cycle, row) within the year to the day"""
 
 
-def _all_dates(curves: Curves, found: Cycles) -> Dates:
-    """Return the dates of all cycles, (cycle, row)."""
+def _all_dates(curves: Curves, found: Cycles, perennial: NDArray[np.bool_]) -> Dates:
+    """Return the dates of all cycles, (cycle, row); a plant that stays rises from its own low, not from bare ground."""
     rows = len(found.count)
     shape = (MOST, rows)
     single = {name: np.full(shape, np.nan) for name in ("start", "peak", "end")}
@@ -161,9 +161,9 @@ def _all_dates(curves: Curves, found: Cycles) -> Dates:
     before = np.zeros(shape, bool)
     for cycle in range(int(found.count.max(initial=0))):
         here = np.flatnonzero(found.count > cycle)
-        one = dates(
-            curves.take(here), *(table[cycle, here] for table in (found.peak, found.last_peak, found.left, found.right))
-        )
+        peaks = found.peak[cycle, here], found.last_peak[cycle, here]
+        left, right = found.left[cycle, here], found.right[cycle, here]
+        one = dates(curves.take(here), peaks, left, right, first=~perennial[here] & (cycle == 0))
         for name, table in single.items():
             table[cycle, here] = getattr(one, name)
         for name, span in spans.items():
@@ -201,7 +201,7 @@ def _kinds(curves: Curves, cycles: Dates, peaks: _Peaks, perennial: NDArray[np.b
             ~curves.known,
             (highest < BARE) & (span >= FALLOW_DAYS),
             highest < BARE,
-            perennial | ((lowest >= BARE) & (span >= PERENNIAL_DAYS)),
+            (perennial & (lowest >= SOIL_SEEN)) | ((lowest >= BARE) & (span >= PERENNIAL_DAYS)),
             _paired(full, peaks.at),
             moved,
         ],

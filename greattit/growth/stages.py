@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -34,8 +35,8 @@ HEAT_CAP_C = 30.0
 class Stage:
     """The principal stages that cannot be ruled out."""
 
-    group: str
-    """group of crops of `policy/stages.yaml`"""
+    groups: tuple[str, ...]
+    """groups of crops of `policy/stages.yaml`"""
     bbch: str
     """first and last code, e.g. "30-59" """
     en: tuple[str, ...]
@@ -43,7 +44,7 @@ class Stage:
     zh: tuple[str, ...]
     """the same in Chinese"""
     source: str
-    """the rule"""
+    """the rules"""
 
 
 @cache
@@ -71,23 +72,29 @@ def course_of(group: str, day: date) -> dict[str, Any]:
     return dict(policy.load("stages").on(day).rule(group, "course").value)
 
 
-def stage_on(day: date, course: Course, crop: str | None, *, weather: Weather | None = None) -> Stage | None:
-    """Return the stages of `crop` that cannot be ruled out on `day`; None where the season is not known or is fallow.
+def stage_on(day: date, course: Course, crops: Sequence[str], *, weather: Weather | None = None) -> Stage | None:
+    """Return the stages of `crops` (those that cannot be ruled out) that cannot be ruled out on `day`.
 
-    The place in the season is reckoned with the earliest and with the latest of the dates; a date not yet seen lies as
-    many days (with `weather`: degree days) after the one before as the crop's group takes, fewest and most.
+    None where the season is not known or is fallow. The place in the season is reckoned with the earliest and with the
+    latest of the dates; a date not yet seen lies as many days (with `weather`: degree days) after the one before as the
+    crop's group takes, fewest and most.
     """
     if course.kind in ("unknown", "fallow") and course.start is None and not course.sprouting:
         return None
-    group = group_of(crop, day)
-    rule = policy.load("stages").on(day).rule(group, "stages")
-    first, last = _places(day, course, course_of(group, day), weather)
-    met = [one for one in rule.value if one["place"][0] <= last and one["place"][1] >= first]
+    met, sources = [], []
+    names = tuple(dict.fromkeys(group_of(crop, day) for crop in crops)) or (OTHER,)
+    for group in names:
+        rule = policy.load("stages").on(day).rule(group, "stages")
+        first, last = _places(day, course, course_of(group, day), weather)
+        here = [one for one in rule.value if one["place"][0] <= last and one["place"][1] >= first]
+        met += here
+        sources += [rule.source] if here else []
     if not met:
         return None
-    codes = sorted(one["bbch"] for one in met)
-    bbch = f"{codes[0].split('-')[0]}-{max(code.split('-')[1] for code in codes)}"
-    return Stage(group, bbch, tuple(one["en"] for one in met), tuple(one["zh"] for one in met), rule.source)
+    codes = [one["bbch"].split("-") for one in met]
+    bbch = f"{min(code[0] for code in codes)}-{max(code[1] for code in codes)}"
+    en, zh = (tuple(dict.fromkeys(one[name] for one in met)) for name in ("en", "zh"))
+    return Stage(names, bbch, en, zh, "; ".join(sources))
 
 
 def _places(day: date, course: Course, rules: dict[str, Any], weather: Weather | None) -> tuple[float, float]:
@@ -103,15 +110,18 @@ def _places(day: date, course: Course, rules: dict[str, Any], weather: Weather |
 
 def _marks(course: Course, rules: dict[str, Any], weather: Weather | None, *, late: bool) -> tuple[date, date, date]:
     """Return start, peak and end at their latest, or at their earliest."""
-    side = 1 if late else 0
-    seen = course.seen[1]
-    start = course.start_90[side] if course.start_90 else course.seen[0] - timedelta(days=0 if late else UNSEEN_DAYS)
+    side, seen = int(late), course.seen[1]
+    unseen = course.seen[0] - timedelta(days=0 if late else UNSEEN_DAYS)
+    start = course.start_90[side] if course.start_90 else unseen
     if course.peak_90:
         peak = course.peak_90[side]
     else:
         peak = _after(start, rules, "rise", side, weather)
         peak = max(peak, seen) if course.rising or late else peak
-    end = course.end_90[side] if course.end_90 else max(_after(peak, rules, "fall", side, weather), seen)
+    if course.end_90:
+        return start, peak, max(course.end_90[side], peak)
+    still = peak + 2 * (seen - peak)  # as green as at its peak, a field is not yet half of the way to its end
+    end = max(_after(peak, rules, "fall", side, weather), seen if course.peak_90 else still)
     return start, peak, max(end, peak)
 
 
