@@ -22,7 +22,7 @@ from greattit.registry import swap
 WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 Change = Callable[[dict[str, Any]], None]
 
-NAMES = ("clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "cut", "fields", "vigour")
+NAMES = ("canopy", "clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "cut", "fields", "vigour")
 """models that ship"""
 
 
@@ -130,7 +130,7 @@ def test_json_says_the_same(home: Path) -> None:
     listed = json.loads(run("--json")[1])
     assert [one["name"] for one in listed] == list(NAMES)
     shown = json.loads(run("show", "crops", "--json")[1])
-    assert shown["card"]["name"] == shown["title"] and shown["weights_sha256"] == listed[1]["weights_sha256"]
+    assert shown["card"]["name"] == shown["title"] and shown["weights_sha256"] == listed[NAMES.index("crops")]["weights_sha256"]
     assert json.loads(run("check", "--json")[1]) == {name: [] for name in NAMES}
 
 
