@@ -130,7 +130,8 @@ def test_json_says_the_same(home: Path) -> None:
     listed = json.loads(run("--json")[1])
     assert [one["name"] for one in listed] == list(NAMES)
     shown = json.loads(run("show", "crops", "--json")[1])
-    assert shown["card"]["name"] == shown["title"] and shown["weights_sha256"] == listed[NAMES.index("crops")]["weights_sha256"]
+    crops = listed[NAMES.index("crops")]
+    assert shown["card"]["name"] == shown["title"] and shown["weights_sha256"] == crops["weights_sha256"]
     assert json.loads(run("check", "--json")[1]) == {name: [] for name in NAMES}
 
 
