@@ -65,9 +65,10 @@ UNKNOWN = Course("unknown", None, None, None, None, None, None, (), "unknown", F
 
 
 def usual_peak(crop: str | None, region: str | None, day: date) -> tuple[float, float]:
-    """Return the days since 1970-01-01 between which `crop` stands in `region`, for the season that `day` belongs to.
+    """Return the days since 1970-01-01 between which `crop` peaks in `region`, in the season that `day` belongs to.
 
-    From `policy/calendar.yaml`, first day of sowing to last day of the harvest; NaN where it says nothing.
+    From `policy/calendar.yaml`, first day of sowing to the middle of the harvest, since what greens after that is a
+    cover; NaN where it says nothing.
     """
     nothing = float("nan"), float("nan")
     book = policy.load("calendar").on(day)
@@ -82,12 +83,16 @@ def usual_peak(crop: str | None, region: str | None, day: date) -> tuple[float, 
     spans = []
     for year in (day.year - 1, day.year, day.year + 1):
         end = date.fromisoformat(f"{year}-{calendar['harvest_end']}")
-        sown = date.fromisoformat(f"{year}-{calendar['sowing']}")
-        sown = sown if sown <= end else sown.replace(year=year - 1)
+        sown, harvest = (_before(f"{year}-{calendar[key]}", end) for key in ("sowing", "harvest_start"))
         if sown + EARLY_SHARE * (end - sown) <= day:
-            spans.append((sown, end))
+            spans.append((sown, harvest + (end - harvest) / 2))
     first, last = spans[-1] if spans else (None, None)
     return ((first - EPOCH).days, (last - EPOCH).days) if first and last else nothing
+
+
+def _before(text: str, end: date) -> date:
+    there = date.fromisoformat(text)
+    return there if there <= end else there.replace(year=end.year - 1)
 
 
 def beforehand(crops: Sequence[str | None], regions: Sequence[str | None], day: date) -> Known:

@@ -239,3 +239,24 @@ def daily(made: Made, first: int, last: int) -> Curves:
     ends = np.array([np.full(rows, float(at[0])), np.full(rows, float(at[-1]))])
     counts = [np.full(rows, count, np.intp) for count in (0, days - 1, days)]
     return Curves(at, values, np.zeros_like(values), counts[0], counts[1], counts[2], ends)
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return the report as lines for people."""
+    made = " (SIMULATED)" if report["simulated"] else ""
+    lines = [f"{report['catalogue']}{made}, {report['year']} up to {report['day']}: {report['parcels']} parcels"]
+    head = "".join(f"  {name:>10s} {'found':>6s}" for name in NAMES)
+    lines.append(f"  {'crop':20s} {'parcels':>7s}{head}")
+    for crop, one in report["crops"].items():
+        cells = "".join(f"  {one[name] or '-':>10s} {one[f'{name}_found']:6.0%}" for name in NAMES)
+        lines.append(f"  {crop:20s} {one['parcels']:7d}{cells}")
+    truth = report["truth"]
+    if truth is None:
+        return "\n".join([*lines, "  no truth of the dates is known here"])
+    lines.append(f"  against the truth of {truth['parcels']} parcels ({truth['source']}):")
+    for name in NAMES:
+        one = truth[name]
+        off = "-" if one["error_days"] is None else f"{one['error_days']:.1f} days"
+        held = "-" if one["inside_90"] is None else f"{one['inside_90']:.0%}"
+        lines.append(f"  {name:6s} median error {off} over {one['pairs']}; 90 % intervals hold {held}")
+    return "\n".join(lines)

@@ -34,9 +34,9 @@ FULL_DAYS = 40
 ESTABLISHED_DAYS = 45
 """A cycle whose start was before the first look counts as full when its peak came so long after that look."""
 
-PAIR_DAYS = 200
+PAIR_DAYS = 170
 """Two full cycles are two crops of one year when their peaks are at most so far apart: wheat and maize, soybean and
-maize, two rices lie 90 to 150 days apart, a winter cover and the summer crop after it 220 to 270."""
+maize, two rices lie 90 to 150 days apart, a winter cover and the summer crop after it 180 to 270."""
 
 YEAR_DAYS = 365
 """Cycles count that peaked within this time before the day."""
