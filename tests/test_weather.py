@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greattit import weather
+from greattit import policy, weather
 from greattit.crops import taxonomy
 from greattit.errors import PolicyError, WeatherError
 from greattit.weather import CropWater, Weather, formulas
@@ -198,7 +198,10 @@ def test_forms_of_dates_and_of_missing(tmp_path: Path) -> None:
     frame["date"] = pd.to_datetime(frame["date"])
     frame.to_parquet(tmp_path / "c.parquet")
     frame.set_index("date").to_parquet(tmp_path / "d.parquet")
-    for name in ("c", "d"):
+    frame["date"] = frame["date"].dt.tz_localize("Asia/Shanghai")
+    frame.to_parquet(tmp_path / "f.parquet")
+    for name in ("c", "d", "f"):
+        assert np.array_equal(weather.read(tmp_path / f"{name}.parquet").days, whole.days), "by the clock of the place"
         assert np.array_equal(weather.read(tmp_path / f"{name}.parquet").tmin_c, whole.tmin_c)
     (tmp_path / "e.csv").write_text(table().to_csv(index=False, sep=";"), encoding="utf-8")
     assert np.array_equal(weather.read(tmp_path / "e.csv").tmin_c, whole.tmin_c)
@@ -213,7 +216,7 @@ def test_forms_of_dates_and_of_missing(tmp_path: Path) -> None:
         (table(tmax_c=[*[20.0] * 39, 90.0]), "2018-07-10"),
         (table(tmin_c=[30.0, *[10.0] * 39]), "tmin_c of 30 is above tmax_c"),
         (table(rain_mm=[-3.0] * 40), "rain_mm of -3"),
-        (table(rain_mm=np.inf), "rain_mm of inf"),
+        (table(rain_mm=np.inf), "'inf', no number"),
         (table(first="2018-12-01", srad_mj_m2=20.0, lat=50.0), "more than the sun gives"),
         (table(rain_mm=None, rain=0.3), "the unit of 'rain' is unknown"),
         (table(rain_mm=None, rain_inch=0.3), "the unit 'inch' of 'rain_inch' is unknown"),
@@ -536,6 +539,7 @@ def test_every_financed_crop_of_the_house_has_water_figures() -> None:
         "medicinal_crop", "coriander", "aralia", "flower", "other_crop_permanent", "other_crop",
     }  # fmt: skip
     assert set(without) == parentless
+    assert all(taxonomy.known(crop) for crop in policy.load("water").on(day)["crops"])
     wheat = weather.crop_water(("winter_wheat", *taxonomy.ancestors("winter_wheat")), on=day)
     assert (wheat.kc_ini, wheat.kc_mid, wheat.root_m, wheat.p) == (0.7, 1.15, 1.8, 0.55)
     grass = weather.crop_water(("grassland",), on=day)

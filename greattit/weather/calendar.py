@@ -36,7 +36,7 @@ def days_of(table: pd.DataFrame, subject: str) -> tuple[NDArray[np.datetime64], 
         columns = (found,)
         days = _of_column(table[found], subject)
     elif _is_dated(table.index):
-        columns, days = (), np.asarray(table.index.values.astype("datetime64[D]"))
+        columns, days = (), _calendar_days(table.index)
     else:
         raise WeatherError(
             f"has no dates among its columns {', '.join(map(str, list(table.columns)[:12]))}",
@@ -51,6 +51,13 @@ def _is_dated(values: Any) -> bool:
     from pandas.api.types import is_datetime64_any_dtype
 
     return bool(is_datetime64_any_dtype(values))
+
+
+def _calendar_days(values: Any) -> NDArray[np.datetime64]:
+    """Return the days of a column of times, by the clock that it names."""
+    import pandas as pd
+
+    return np.asarray(pd.DatetimeIndex(values).tz_localize(None).values.astype("datetime64[D]"))
 
 
 def _wholes(table: pd.DataFrame, columns: tuple[Any, ...], subject: str) -> list[NDArray[np.int64]]:
@@ -83,7 +90,7 @@ def _of_year(table: pd.DataFrame, columns: tuple[Any, ...], subject: str) -> NDA
 
 def _of_column(column: pd.Series[Any], subject: str) -> NDArray[np.datetime64]:
     if _is_dated(column):
-        days = np.asarray(column.values.astype("datetime64[D]"))
+        days = _calendar_days(column)
         lost = np.flatnonzero(np.isnat(days))
         if len(lost):
             raise WeatherError(f"row {lost[0] + 1} has no date", subject=subject, remedy="remove the row")

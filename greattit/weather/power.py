@@ -79,14 +79,18 @@ def json_table(text: str, subject: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     table.insert(0, "date", table.index.astype(str))
     where = _inner(tree, "geometry", "coordinates")
     said: dict[str, Any] = {"units": {}, "missing": _inner(tree, "header", "fill_value"), "product": "NASA POWER"}
-    said["missing"] = MISSING if said["missing"] is None else float(said["missing"])
-    if isinstance(where, list) and len(where) >= 2:
-        said["latitude"] = float(where[1])
-        said |= {"elevation_m": float(where[2])} if len(where) > 2 else {}
+    said["missing"] = said["missing"] if _is_number(said["missing"]) else MISSING
+    if isinstance(where, list):
+        names = ("longitude", "latitude", "elevation_m")
+        said |= {name: float(value) for name, value in zip(names, where, strict=False) if _is_number(value)}
     told = tree.get("parameters")
     if isinstance(told, Mapping):
         said["units"] = {str(name): str(_inner(part, "units") or "") for name, part in told.items()}
     return table.reset_index(drop=True), said
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _inner(value: Any, *way: str) -> Any:

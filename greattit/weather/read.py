@@ -142,7 +142,7 @@ def _numbers(column: Any, marks: tuple[float, ...], name: str, subject: str) -> 
 
     numbers = pd.to_numeric(column, errors="coerce")
     given = column.notna() & (column.astype(str).str.strip().str.lower().isin(("", "nan", "na", "none", "null")) == 0)
-    bad = np.flatnonzero(np.asarray(numbers.isna() & given))
+    bad = np.flatnonzero(np.asarray((numbers.isna() | numbers.isin((np.inf, -np.inf))) & given))
     if len(bad):
         what = f"row {bad[0] + 1} of {name} is {column.iloc[bad[0]]!r}, no number"
         raise WeatherError(what, subject=subject, remedy="mend the value")
