@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from greattit import policy
+from greattit.errors import PolicyError
 from greattit.policy import Decided, places
 from greattit.types import Figure, Interval, Segment, Worth, Yield
+from greattit.value.book import Book
 from greattit.yields import Z, lookup
 
 
@@ -33,11 +35,28 @@ class Price:
     """relative standard deviation [1]"""
 
 
-def price_of(crop: str, *, region: str, day: date) -> Price | None:
-    """Return the price of a crop (or its nearest ancestor's); None when the table has none on that day."""
-    price = lookup(crop, "price", book="prices", branch=("regions", region), day=day)
-    risk = lookup(crop, "risk", book="prices", branch=("regions", region), day=day)
-    return None if price is None or risk is None else Price(price, risk)
+def price_of(crop: str, *, region: str, day: date, book: Book | None = None, grade: str = "") -> Price | None:
+    """Return the price of a crop (or its nearest ancestor's); None when there is none on that day.
+
+    A `book` stands before the table of policy/prices.yaml, and alone where a `grade` is asked for. Raises
+    `PolicyError` when the book's price is in another money than the region's.
+    """
+    if book is not None:
+        found = book.find(crop, region=region, grade=grade, day=day)
+        if found is not None:
+            paid, risk, money = found
+            if money != places.currency(region, day=day):
+                raise PolicyError(
+                    f"prices {crop} in {money}, and lines in {region} are in {places.currency(region, day=day)}",
+                    subject=book.name,
+                    remedy="price it in the region's money; nothing is changed at a rate that is not given",
+                )
+            return Price(paid, risk)
+    if grade:
+        return None
+    usual = lookup(crop, "price", book="prices", branch=("regions", region), day=day)
+    stray = lookup(crop, "risk", book="prices", branch=("regions", region), day=day)
+    return None if usual is None or stray is None else Price(usual, stray)
 
 
 def lendable_ha(segment: Segment) -> float:
@@ -45,14 +64,23 @@ def lendable_ha(segment: Segment) -> float:
     return _least(segment.drawn_ha, segment.area_ha.p50)
 
 
-def price(yields: Sequence[Yield], segment: Segment, *, region: str | None, day: date) -> Worth | None:
+def price(
+    yields: Sequence[Yield],
+    segment: Segment,
+    *,
+    region: str | None,
+    day: date,
+    book: Book | None = None,
+    grade: str = "",
+) -> Worth | None:
     """Return the worth [region's money] of the least valuable crop; None when no crop has a yield and a price.
 
-    NaN in area or yield gives a NaN interval, which `credit.offer` refuses; a crop without a price is left out.
+    NaN in area or yield gives a NaN interval, which `credit.offer` refuses; a crop without a price is left out. A
+    price `book` and a `grade` are as for `price_of`.
     """
     if not region:
         return None
-    priced = [(one, price_of(one.crop, region=region, day=day)) for one in yields]
+    priced = [(one, price_of(one.crop, region=region, day=day, book=book, grade=grade)) for one in yields]
     worths = [_worth(one, at, segment, region, day) for one, at in priced if at is not None]
     return min(worths, key=_prudence, default=None)
 
