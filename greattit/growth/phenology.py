@@ -93,18 +93,21 @@ def _between(curve: Array, level: Array, at: Places, there: NDArray[np.bool_]) -
     return np.where(there, at + np.clip(share, 0.0, 1.0), np.nan)
 
 
-def dates(curves: Curves, peaks: tuple[Places, Places], left: Places, right: Places, *, first: Flags) -> Dates:
+def dates(
+    curves: Curves, peaks: tuple[Places, Places], left: Places, right: Places, *, first: bool, stays: Flags
+) -> Dates:
     """Return the dates of one cycle a row, given the steps of its first and last peak and of the lows beside them.
 
     No start is given where the rise is less than `AMPLITUDE`, no end where the fall is less than that or than half of
-    the rise. A low on the first look, or a green one of a `first` cycle (row,), was not the ground that the field
-    rose from: it is taken as `SOIL`, and where the curve was past the level at the first look, the start was before.
+    the rise. A low on the first look, or a green one of the `first` cycle, was not the ground that the field rose from:
+    it is taken as `SOIL`, and where the curve was past the level at the first look, the start was before. Plants that
+    stay (`stays`, (row,)) rise from their own low.
     A fall that has not yet come to rest may go on to the ground before the rise: the end's interval is widened by that.
     """
     row = np.arange(len(left))
     low, after = curves.values[left, row], curves.values[right, row]
-    unseen = (left <= curves.first + 1) | (first & (low >= BARE))
-    ground = np.where(unseen, np.minimum(low, SOIL), low)
+    unseen = (left <= curves.first + 1) | ((low >= BARE) & first)
+    ground = np.where(unseen & ~stays, np.minimum(low, SOIL), low)
     sides = _Sides(curves, peaks, left, right)
     top = sides.top
     start, start_90 = sides.rise(ground, HALF, "start")

@@ -29,10 +29,7 @@ PERENNIAL_DAYS = 200
 """Looks must span so much before a field never bare is said to be perennial; winter cereals are cut by then."""
 
 FULL_DAYS = 40
-"""A full cycle lasts at least so long from start to end."""
-
-ESTABLISHED_DAYS = 45
-"""A cycle whose start was before the first look counts as full when its peak came so long after that look."""
+"""A full cycle lasts at least so long from start to end, and both were seen."""
 
 PAIR_DAYS = 170
 """Two full cycles are two crops of one year when their peaks are at most so far apart: wheat and maize, soybean and
@@ -163,7 +160,7 @@ def _all_dates(curves: Curves, found: Cycles, perennial: NDArray[np.bool_]) -> D
         here = np.flatnonzero(found.count > cycle)
         peaks = found.peak[cycle, here], found.last_peak[cycle, here]
         left, right = found.left[cycle, here], found.right[cycle, here]
-        one = dates(curves.take(here), peaks, left, right, first=~perennial[here] & (cycle == 0))
+        one = dates(curves.take(here), peaks, left, right, first=cycle == 0, stays=perennial[here])
         for name, table in single.items():
             table[cycle, here] = getattr(one, name)
         for name, span in spans.items():
@@ -190,10 +187,8 @@ def _kinds(curves: Curves, cycles: Dates, peaks: _Peaks, perennial: NDArray[np.b
     highest = np.where(inside, curves.values, -np.inf).max(axis=0)
     span = (curves.last - curves.first) * curves.step
     began = np.isfinite(cycles.start)
-    began |= cycles.before & (peaks.at >= curves.days[curves.first] + ESTABLISHED_DAYS)
-    from_day = np.where(np.isfinite(cycles.start), cycles.start, curves.days[curves.first])
     with np.errstate(invalid="ignore"):
-        lasted = cycles.end - from_day >= FULL_DAYS
+        lasted = cycles.end - cycles.start >= FULL_DAYS
     full = began & np.isfinite(cycles.end) & lasted & peaks.recent
     moved = (peaks.recent & (np.isfinite(cycles.start) | np.isfinite(cycles.end) | cycles.before)).any(axis=0)
     kind = np.select(

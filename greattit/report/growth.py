@@ -98,7 +98,7 @@ def _said(told: Told) -> str:
     """Return stage and dates as one line."""
     stage = f"BBCH {told.stage.bbch}" if told.stage else told.growth.stage
     dates = [f"{name} {getattr(told.growth, name) or 'none'}" for name, _ in MARKS]
-    return f"{told.day}: {stage}; {', '.join(dates)}"
+    return f"{told.day}: {stage}; {', '.join(dates)} (bars: nine times in ten)"
 
 
 def _placed(told: Told) -> str:
