@@ -98,7 +98,7 @@ def tell(
     looks = series.gather(segment, longer)
     region = region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
     prior = (crop_shares(region, day=day) or None) if region else None
-    call, source = _called(plot, crop, lambda: crops.classify(series.gather(segment, cube), day=day, prior=prior))
+    call, source = called(plot, crop, lambda: crops.classify(series.gather(segment, cube), day=day, prior=prior))
     wet = series.share_wet(segment, longer)
     growth = observe(looks, call, day=day, wet=wet, region=region, weather=weather)
     season = draw(*gathered([looks], day - LOOK_BACK, day))
@@ -124,7 +124,7 @@ def tell(
     )
 
 
-def _called(plot: Plot, crop: str | None, look: Callable[[], CropCall]) -> tuple[CropCall, str]:
+def called(plot: Plot, crop: str | None, look: Callable[[], CropCall]) -> tuple[CropCall, str]:
     """Return the crop as a call, and where it comes from; raise `PlotError` for a name that is not known."""
     label = crop or plot.properties.get("crop")
     if not label:
