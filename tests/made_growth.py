@@ -70,4 +70,4 @@ def several(made: Made, count: int, **how: float) -> list[Seen]:
 
 def sown(made: Made) -> NDArray[np.bool_]:
     """Fields with a crop that is sown and was not struck."""
-    return ~np.isin(made.crops, ("grassland", "apple")) & (np.array(made.events) == "none")
+    return np.asarray(~np.isin(made.crops, ("grassland", "apple")) & (np.array(made.events) == "none"))

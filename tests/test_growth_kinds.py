@@ -28,7 +28,7 @@ def call(crop: str | None) -> CropCall:
 
 
 def hump(day: Array, rise: float, fall: float, low: float = 0.2, high: float = 0.85) -> Array:
-    return (high - low) / (1 + np.exp((rise - day) / 7)) / (1 + np.exp((day - fall) / 7))
+    return np.asarray((high - low) / (1 + np.exp((rise - day) / 7)) / (1 + np.exp((day - fall) / 7)))
 
 
 def field(ndvi: Array, numbers: Array, first: date = date(2018, 1, 1)) -> Series:
@@ -100,6 +100,11 @@ def test_fewer_than_four_looks_are_unknown() -> None:
     assert len(some) == 3 and (found.kind, found.stage, found.start, found.bbch) == ("unknown", "unknown", None, None)
 
 
+def test_a_field_that_was_green_and_stayed_so_for_a_while_is_of_no_known_kind() -> None:
+    found = observe(field(np.full(30, 0.6), DAYS[:30]), call(None), day=date(2018, 5, 31))
+    assert (found.kind, found.start, found.end) == ("unknown", None, None)
+
+
 def test_a_start_before_the_first_look_is_no_date_and_the_year_before_tells_it() -> None:
     numbers = np.arange(-120.0, 240.0, 5.0)
     ndvi = 0.2 + hump(numbers, -40, 200)
@@ -114,7 +119,7 @@ def test_a_start_before_the_first_look_is_no_date_and_the_year_before_tells_it()
 
 def test_nothing_after_the_day_is_used_and_neither_is_the_far_past() -> None:
     numbers = np.arange(-900.0, 365.0, 5.0)
-    ndvi = 0.2 + sum(hump(numbers, 130 + 365 * k, 230 + 365 * k) for k in (-3, -2, -1, 0))
+    ndvi = 0.2 + np.sum([hump(numbers, 130 + 365 * k, 230 + 365 * k) for k in (-3, -2, -1, 0)], axis=0)
     day = date(2018, 8, 1)
     whole = observe(field(ndvi, numbers), call("maize"), day=day)
     cut = (numbers > -510) & (numbers <= 212)

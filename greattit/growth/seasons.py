@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greattit.growth.curve import Curves
-from greattit.growth.cycles import MOST, Cycles, Places, find, merged
+from greattit.growth.cycles import AMPLITUDE, MOST, Cycles, Places, find, merged
 from greattit.growth.phenology import BARE, Dates, dates
 
 Array = NDArray[np.float64]
@@ -190,7 +190,7 @@ def _kinds(curves: Curves, cycles: Dates, peaks: _Peaks, perennial: NDArray[np.b
     with np.errstate(invalid="ignore"):
         lasted = cycles.end - cycles.start >= FULL_DAYS
     full = began & np.isfinite(cycles.end) & lasted & peaks.recent
-    moved = (peaks.recent & (np.isfinite(cycles.start) | np.isfinite(cycles.end) | cycles.before)).any(axis=0)
+    moved = highest - lowest >= AMPLITUDE
     kind = np.select(
         [
             ~curves.known,
