@@ -27,6 +27,9 @@ AFTER_DAYS = 30.0
 UNSEEN_DAYS = 200
 """A start that was before the first look was at most so long before it [days]."""
 
+CLIMBING = timedelta(days=10)
+"""While the greenness climbs, the middle of the days near its peak lies at least so far ahead."""
+
 HEAT_CAP_C = 30.0
 """Warmer than this a day adds no more heat [degC]."""
 
@@ -117,7 +120,7 @@ def _marks(course: Course, rules: dict[str, Any], weather: Weather | None, *, la
         peak = course.peak_90[side]
     else:
         peak = _after(start, rules, "rise", side, weather)
-        peak = max(peak, seen) if course.rising or late else peak
+        peak = max(peak, seen + CLIMBING) if course.rising else max(peak, seen) if late else peak
     if course.end_90:
         return start, peak, max(course.end_90[side], peak)
     still = peak + 2 * (seen - peak)  # as green as at its peak, a field is not yet half of the way to its end
