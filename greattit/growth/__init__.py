@@ -1,4 +1,8 @@
-"""How the season went: phenology, stage, vigour and damage of one plot."""
+"""How the season went: phenology, stage, vigour and damage.
+
+One plot of the walk: `observe`. Many plots at once: `curve.draw`, then `seasons.seasons`. All that is said of a plot
+beside its neighbours and earlier years: `told.tell`. How well dates are told: `measure.evaluate`.
+"""
 
 from __future__ import annotations
 
