@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from greattit.damage import kinds, made, pixels, rows
 from greattit.damage.losses import Levels
 from greattit.damage.rows import Usual
-from greattit.damage.told import has_straw, is_annual
+from greattit.damage.told import plot_of
 from greattit.damage.weather import Weather
 from greattit.simulate.events import Struck
 from greattit.types import Hazard, Series
@@ -65,8 +65,9 @@ def of_county(one: made.Made, levels: Levels) -> list[Case]:
 
 def _nearest(field: made.MadeField, others: tuple[made.MadeField, ...]) -> list[int]:
     here = _middle(field)
-    same = [(k, np.hypot(*(_middle(o) - here))) for k, o in enumerate(others) if o.crop == field.crop and o is not field]
-    return [k for k, _ in sorted(same, key=lambda pair: pair[1])[:BESIDE]]
+    same = [k for k, other in enumerate(others) if other.crop == field.crop and other is not field]
+    away = {k: float(np.hypot(*(_middle(others[k]) - here))) for k in same}
+    return sorted(same, key=lambda k: away[k])[:BESIDE]
 
 
 def _middle(field: made.MadeField) -> NDArray[np.float64]:
@@ -86,9 +87,7 @@ def answer(case: Case, levels: Levels, *, weather: bool = True, pixel: bool = Tr
     signs = kinds.read(
         rows.gather([case.series], day=case.day, neighbours=[case.neighbours], usual=[case.usual]), levels
     )
-    plot = kinds.Plot(
-        case.crop, is_annual(case.crop), has_straw(case.crop), case.stack if pixel else None, case.weather if weather else None, case.day
-    )
+    plot = plot_of(case.crop, case.stack if pixel else None, case.weather if weather else None, case.day)
     return kinds.tell(signs, 0, plot, levels)
 
 
@@ -110,6 +109,7 @@ def thinned(case: Case, share: float, rng: np.random.Generator) -> Case:
         cover=case.stack.cover[at],
         wet=case.stack.wet[at],
         char=case.stack.char[at],
+        strong=case.stack.strong[at],
         radar_day=case.stack.radar_day[radar],
         radar_wet=case.stack.radar_wet[radar],
     )

@@ -6,7 +6,7 @@ blow; what no question settles is "decline, cause unknown".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,7 +18,7 @@ from greattit.damage import pixels as px
 from greattit.damage import water
 from greattit.damage.losses import Levels, Loss
 from greattit.damage.rows import Array, Rows
-from greattit.damage.weather import Weather, coldest, thirsty_days
+from greattit.damage.weather import Weather, coldest, hardened, thirsty
 from greattit.types import Hazard
 
 FLOOD, DROUGHT, HAIL, PEST = "flood", "drought", "hail or lodging", "pest or disease"
@@ -32,7 +32,7 @@ CAME = 0.35
 """a stand that lost this share of its own best had come"""
 NEVER_SHARE = 0.3
 """share of the plot without a stand from which it failed in part"""
-PATCHY = 0.4
+PATCHY = 0.33
 """difference in loss between the pixels hit most and least (p90 - p10) from which a loss is patchy"""
 SLOW_DAYS = 12.0
 """a loss that took so long between two looks may have been slow"""
@@ -71,6 +71,8 @@ class Plot:
     """False for grass, forage and trees, whose cuts and leaf-fall are no damage"""
     straw: bool
     """whether its harvest leaves straw or stalks that could be burnt"""
+    stubble: bool
+    """whether they are bright, as of small grains and rapeseed, so that char stands out against them"""
     pixels: px.Stack | None
     weather: Weather | None
     day: date
@@ -100,10 +102,10 @@ def read(rows: Rows, levels: Levels) -> Signs:
 
 def tell(signs: Signs, at: int, plot: Plot, levels: Levels) -> tuple[Hazard, ...]:
     """Return the hazards of one plot, in order of day."""
-    flood = _flood(signs, at, plot)
+    flood = _wider(signs, at, plot, levels, _flood(signs, at, plot))
     found = [] if flood is None else [flood]
     if plot.annual:
-        char = _burnt(signs, at, plot) if plot.straw else None
+        char = _burnt(signs, at, plot, levels) if plot.straw else None
         found += [one for one in (char, _stand(signs, at, plot, flood, levels)) if one is not None]
     return tuple(sorted(found, key=lambda hazard: (hazard.day, hazard.kind)))
 
@@ -121,21 +123,33 @@ def _flood(signs: Signs, at: int, plot: Plot) -> Hazard | None:
         if seen is None or seen.first < dry_until:
             return None
         text = (
-            f"open water over {seen.share:.0%} of the plot in {seen.looks} clear looks (MNDWI above 0 and above NDVI) and "
-            f"{seen.passes} radar passes (VV under {water.WATER_VV_DB:.0f} dB and {water.DROP_DB:.0f} dB under its own median), {_date(seen.first)} to {_date(seen.last)}"
+            f"open water over {seen.share:.0%} of the plot in {seen.looks} clear looks (NDVI under 0.2, MNDWI over 0.3)"
+            f" and {seen.passes} radar passes (VV under {water.WATER_VV_DB:.0f} dB and {water.DROP_DB:.0f} dB under its "
+            f"own median), {_date(seen.first)} to {_date(seen.last)}"
         )
         return Hazard(FLOOD, seen.share, _date(seen.first), text, last=_date(seen.last))
     days = signs.rows.day[at][(signs.wet[at] > 0) & (signs.rows.day[at] >= dry_until)]
     days = days[np.isfinite(days)]
     if len(days) < 2 or days[1] - days[0] > 30:
         return None
-    text = f"the plot's mean is open water (MNDWI above 0 and above NDVI) in {len(days)} clear looks from {_date(days[0])}"
+    text = f"its mean is open water (NDVI under 0.2, MNDWI over 0.3) in {len(days)} looks from {_date(days[0])}"
     return Hazard(FLOOD, 1.0, _date(days[0]), text, last=_date(days[-1]))
 
 
-def _burnt(signs: Signs, at: int, plot: Plot) -> Hazard | None:
+def _wider(signs: Signs, at: int, plot: Plot, levels: Levels, flood: Hazard | None) -> Hazard | None:
+    """Return a flood with the share of the plot whose stand it took, where that is more than was seen under water."""
+    loss = signs.loss
+    if flood is None or plot.pixels is None or not loss.found[at] or not _by_water(loss, at, flood):
+        return flood
+    shape = _spread(signs, loss, at, plot, levels)
+    if shape is None or shape.share <= flood.share or shape.contrast < PATCHY:
+        return flood
+    return replace(flood, share=shape.share, evidence=f"{flood.evidence}; the stand went over {shape.share:.0%}")
+
+
+def _burnt(signs: Signs, at: int, plot: Plot, levels: Levels) -> Hazard | None:
     if plot.pixels is not None:
-        seen = px.charred(plot.pixels, float(signs.rows.harvest[at]) - lost.BEFORE_HARVEST_DAYS)
+        seen = px.charred(plot.pixels, float(signs.rows.harvest[at]) - lost.BEFORE_HARVEST_DAYS, levels, plot.stubble)
         if seen is None:
             return None
         first, last, share = seen
@@ -196,7 +210,7 @@ def _frozen(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels) -> Ha
         f"{loss.depth[at]:.0%} of its green cover went between {_date(good)} and {_date(full)}, "
         f"after {night[1]:.1f} degC in the night of {_date(night[0])}"
     )
-    return Hazard(FROST, 1.0, _date(seen), text)
+    return Hazard(FROST, 1.0, _date(night[0]), text)
 
 
 def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Hazard | None:
@@ -211,11 +225,11 @@ def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Ha
     if not shared and not even:
         return None
     strong, least = float(rules.rule("thirst").value), int(rules.rule("thirst_days").value)
-    days = thirsty_days(plot.weather, float(day) - 30, float(day) + 20, strong)
-    if days < least:
+    days = thirsty(plot.weather, float(day) - 30, float(day) + 20, strong)
+    if len(days) < least:
         return None
-    text = f"its green cover never passed {best:.0%} in the middle of its season, with {days} days of thirst"
-    return Hazard(DROUGHT, 1.0, _date(day), text)
+    text = f"its green cover never passed {best:.0%} in the middle of its season, with {len(days)} days of thirst"
+    return Hazard(DROUGHT, 1.0, _date(min(float(day), float(days[least - 1]))), text)
 
 
 def _by_water(loss: Loss, at: int, water: Hazard) -> bool:
@@ -251,7 +265,8 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
     depth, step, after = (float(v[at]) for v in (loss.depth, loss.step, loss.after))
     beside = signs.rows.usual[at]
     shape = _spread(signs, loss, at, plot, levels)
-    share = shape.share if shape else 1.0
+    whole = shape is None or shape.share >= WHOLE or shape.contrast < PATCHY
+    share = 1.0 if shape is None or (whole and shape.contrast < PATCHY) else shape.share
     fell = f"{depth:.0%} of its green cover went between {_date(good)} and {_date(full)}"
     fell += ", and its neighbours kept theirs" if against else ""
     early = float(signs.rows.harvest[at]) - full >= float(rules.rule("early_days").value)
@@ -261,19 +276,21 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
     if once is not None:
         told = FLOOD, f"{fell}; open water over {once[1]:.0%} of the plot in one clear look, {_date(once[0])}"
         share = max(share if share < WHOLE else once[1], once[1])
-    elif after <= levels.bare and step >= levels.sudden and share >= WHOLE and early:
+    elif after <= levels.bare and step >= levels.sudden and whole and early:
         told = EARLY, f"{fell}: bare from {_date(full)}, before the first usual day {_date(signs.rows.harvest[at])}"
-    elif against and shape is not None and _spreads(shape, loss, at, plot, levels):
+    elif shape is not None and _spreads(shape, loss, at, plot, levels):
         told = PEST, f"{fell}; it spread over {share:.0%} of the plot within {shape.days:.0f} days or more"
-    elif share >= WHOLE and (not against or slow) and _dry(signs, at, plot, good, full, rules, levels):
-        told = DROUGHT, f"{fell}, {_thirst(plot, good, full, rules)}"
-    elif against and step >= levels.sudden and share >= WHOLE and np.isfinite(beside).any():
+    elif whole and (not against or slow) and (dry := _dry(signs, at, plot, (good, full), levels, against)) is not None:
+        told = DROUGHT, f"{fell}, {dry[0]}"
+        seen = min(seen, dry[1]) if np.isfinite(dry[1]) else seen
+    elif against and step >= levels.sudden and whole and np.isfinite(beside).any():
         told = HAIL, f"{fell}, {step:.0%} of it between two looks and over {share:.0%} of the plot"
     elif not against:
         return None
     if told is None:
         return Hazard(UNKNOWN, share, _date(seen), f"{fell}; what is seen fits several causes", cause_known=False)
-    return Hazard(told[0], share, _date(seen), told[1])
+    first = shape.first if told[0] == PEST and shape is not None else seen
+    return Hazard(told[0], share, _date(min(first, seen)), told[1])
 
 
 def _spreads(shape: px.Spread, loss: Loss, at: int, plot: Plot, levels: Levels) -> bool:
@@ -293,7 +310,8 @@ def _spread(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels) -> px
         return None
     rows = signs.rows
     inside = lost.window(rows, levels)[at]
-    usual = np.where(inside, rows.usual[at], np.nan) if inside.any() else np.where(np.isfinite(rows.day[at]), 1.0, np.nan)
+    known = np.where(np.isfinite(rows.day[at]), 1.0, np.nan)
+    usual = np.where(inside, rows.usual[at], np.nan) if inside.any() else known
     until = max(float(loss.full[at]), float(np.max(np.where(inside, rows.day[at], -np.inf), initial=-np.inf)))
     on_looks = _on(rows.day[at], usual, plot.pixels.day)
     return px.spread(plot.pixels, on_looks, float(loss.good[at]), until, float(loss.depth[at]))
@@ -307,19 +325,26 @@ def _frost(plot: Plot, good: float, seen: float, rules: policy.View) -> tuple[in
     crop = plot.crop or "other"
     key = next((name for name in limits if name == crop), next((n for n in limits if crop.endswith(n)), "other"))
     night, low = coldest(plot.weather, min(good - 1, seen - float(rules.rule("frost_days").value)), seen)
-    return (night, low) if np.isfinite(low) and low <= float(limits[key]) else None
+    if not np.isfinite(low) or low > float(limits[key]) or hardened(plot.weather, night):
+        return None
+    return night, low
 
 
-def _dry(signs: Signs, at: int, plot: Plot, good: float, full: float, rules: policy.View, levels: Levels) -> bool:
-    """Whether a slow loss is one of drought: thirsty weather, or without weather a loss that all neighbours share."""
-    if plot.weather is not None:
-        strong = float(rules.rule("thirst").value)
-        return thirsty_days(plot.weather, good - 20, full + 10, strong) >= int(rules.rule("thirst_days").value)
-    return bool(signs.shared[at] >= 0.7 * levels.fall)
+def _dry(
+    signs: Signs, at: int, plot: Plot, span: tuple[float, float], levels: Levels, against: bool
+) -> tuple[str, float] | None:
+    """Return the words and the first day of a drought that explains a loss; None where none does.
 
-
-def _thirst(plot: Plot, good: float, full: float, rules: policy.View) -> str:
+    Thirsty weather before and during the loss; its day is that on which thirst had lasted as long as policy asks.
+    Without weather a loss that all neighbours share, of which the day is not known better than by the looks (NaN).
+    """
     if plot.weather is None:
-        return "and its neighbours lost theirs likewise"
-    days = thirsty_days(plot.weather, good - 20, full + 10, float(rules.rule("thirst").value))
-    return f"after {days} days in which thirst cut the water use by {float(rules.rule('thirst').value):.0%} or more"
+        if against or not signs.shared[at] >= 0.7 * levels.fall:
+            return None
+        return "and its neighbours lost theirs likewise", float("nan")
+    rules = policy.load("hazards").on(plot.day)
+    strong, least = float(rules.rule("thirst").value), int(rules.rule("thirst_days").value)
+    days = thirsty(plot.weather, span[0] - 20, span[1] + 10, strong)
+    if len(days) < least:
+        return None
+    return f"with {len(days)} days in which thirst cut the water use by {strong:.0%} or more", float(days[least - 1])

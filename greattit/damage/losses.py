@@ -73,10 +73,14 @@ MEASURED = 0.45
 """cover of the neighbours from which a plot is held against them"""
 BEFORE_HARVEST_DAYS = 12.0
 """from so long before the first usual day of the harvest on char may be that of its straw [days]"""
-AFTER_SOWING_DAYS = 20.0
-"""until so long after the first usual day of sowing what stands there is another crop [days]"""
+AFTER_SOWING_DAYS = 45.0
+"""until so long after the first usual day of sowing what stands there may be another crop [days]"""
 AFTER_GREEN_DAYS = 70.0
 """char must follow a green stand within so many days"""
+CHAR_NBR = 0.02
+"""NBR under which dark ground may be charred: a shadow keeps the NBR of what lies under it"""
+STRONG_CHAR, STRONG_NBR = 0.04, -0.05
+"""MIRBI above the threshold, and NBR below 0, from which one look suffices; else two must show char"""
 ONE_BLOW_DAYS = 25.0
 """two looks further apart than this cannot say that a loss was sudden [days]"""
 
@@ -133,17 +137,18 @@ def _loss(rows: Rows, share: Array, levels: Levels) -> Loss:
         found = depth >= levels.fall
         usable = np.isfinite(share)
         upto = np.arange(k)[None, :] <= last[:, None]
-        low = usable & upto & (fallen >= 0.5 * depth[:, None])
+        low = usable & upto & (fallen >= 0.3 * depth[:, None])
         full_at = np.argmax(usable & upto & (fallen >= 0.8 * depth[:, None]), axis=1)
         seen_at = np.argmax(low, axis=1)
         above = usable & (np.arange(k)[None, :] < seen_at[:, None]) & (fallen < 0.3 * depth[:, None])
         good_at = np.where(above.any(axis=1), k - 1 - np.argmax(above[:, ::-1], axis=1), np.maximum(seen_at - 1, 0))
-    step = _largest_step(rows, share, upto, ONE_BLOW_DAYS) / depth
-    jump = _largest_step(rows, share, upto, np.inf) / depth
+    falls = np.where(found, depth, np.nan)
+    step = _largest_step(rows, share, upto, ONE_BLOW_DAYS) / falls
+    jump = _largest_step(rows, share, upto, np.inf) / falls
     after = np.fmin(rows.cover[lines, full_at], rows.cover[lines, np.minimum(full_at + 1, k - 1)])
     return Loss(
         found=found,
-        depth=np.where(found, depth, np.nan),
+        depth=falls,
         good=rows.day[lines, good_at],
         seen=rows.day[lines, seen_at],
         full=rows.day[lines, full_at],
@@ -167,14 +172,25 @@ def _largest_step(rows: Rows, share: Array, upto: Flags, apart_days: float) -> A
     return np.asarray(np.where(fits, fell, 0.0).max(axis=1, initial=0.0))
 
 
+def midseason(rows: Rows) -> Flags:
+    """Return (n, k) the looks in which any stand should be closed, by the calendar alone.
+
+    They lie 55 to 22 hundredths of the season before its harvest, and a season counts as 160 days at most: a winter
+    crop closes in spring.
+    """
+    length = np.minimum(rows.harvest - rows.sown, 160.0)
+    with np.errstate(invalid="ignore"):
+        late = rows.day <= (rows.harvest - 0.22 * length)[:, None]
+        return np.asarray(late & (rows.day >= (rows.harvest - 0.55 * length)[:, None]))
+
+
 def short(rows: Rows, levels: Levels) -> tuple[Flags, Array, Array]:
     """Return where a stand was kept short all its season, its best cover, and the first day of its middle (n,) each.
 
-    The middle lies between 45 and 75 hundredths of the time from sowing to harvest; three looks at least.
+    Three looks at least, see `midseason`.
     """
     with np.errstate(invalid="ignore"):
-        length = rows.harvest - rows.sown
-        middle = (rows.day >= (rows.sown + 0.45 * length)[:, None]) & (rows.day <= (rows.sown + 0.75 * length)[:, None])
+        middle = midseason(rows)
         seen = np.where(middle, rows.cover, np.nan)
         best = np.fmax.reduce(seen, axis=1)
         enough = np.isfinite(seen).sum(axis=1) >= 3
@@ -193,7 +209,7 @@ def failed(rows: Rows, levels: Levels) -> tuple[Flags, Array, Array]:
     """Return where a stand never came up, the share missing, and the day from which it is clear (n,) each.
 
     Against the neighbours: three looks over 20 days or more in their green time, none with `levels.never` of their
-    cover. Without neighbours: bare in every look of the second and third quarter between sowing and harvest.
+    cover. Without neighbours: bare in three looks or more, all those of `midseason`.
     """
     inside = window(rows, levels)
     share = ratio(rows, inside)
@@ -203,31 +219,34 @@ def failed(rows: Rows, levels: Levels) -> tuple[Flags, Array, Array]:
         span = np.fmax.reduce(days, axis=1) - np.fmin.reduce(days, axis=1)
         best = np.fmax.reduce(share, axis=1)
         never = (count >= 3) & (span >= 20) & (best < levels.never)
-        missing = 1.0 - np.sort(np.where(np.isfinite(share), share, 1.0), axis=1)[:, : max(1, share.shape[1])]
-        mean = np.where(count > 0, missing.sum(axis=1) / np.maximum(count, 1), np.nan)
+        missing = np.where(np.isfinite(share), 1.0 - share, 0.0).sum(axis=1)
+        mean = np.where(count > 0, missing / np.maximum(count, 1), np.nan)
+        risen = (rows.day >= rows.sown[:, None] + AFTER_SOWING_DAYS) & (rows.usual >= 0.35)
+        thin = np.where(risen & (rows.cover < levels.never * rows.usual), rows.day, np.nan)
         first = np.fmin.reduce(days, axis=1)
-        length = rows.harvest - rows.sown
-        middle = (rows.day >= (rows.sown + 0.45 * length)[:, None]) & (
-            rows.day <= (rows.sown + 0.8 * length)[:, None]
-        )
-        alone = np.where(middle & ~np.isfinite(rows.usual).any(axis=1)[:, None], rows.cover, np.nan)
+        first = np.fmin(first, np.fmin.reduce(np.where(thin >= first[:, None] - 25.0, thin, np.nan), axis=1))
+        middle = midseason(rows)
+        alone = np.where(middle & ~np.isfinite(rows.usual).any(axis=1, keepdims=True), rows.cover, np.nan)
         seen = np.isfinite(alone)
         bare = (seen.sum(axis=1) >= 3) & (np.fmax.reduce(alone, axis=1) < 0.25)
-        since = np.fmin.reduce(np.where(seen, rows.day, np.nan), axis=1)
-    return never | bare, np.where(bare, 1.0, mean), np.where(bare, since, first)
+        since: Array = np.fmin.reduce(np.where(seen, rows.day, np.nan), axis=1)
+    return np.asarray(never | bare), np.where(bare, 1.0, mean), np.where(bare, since, first)
 
 
 def burnt(rows: Rows, levels: Levels) -> tuple[Flags, Array, Array]:
     """Return where straw was burnt, the largest MIRBI then, and the first day it was seen (n,) each.
 
-    Char is dark in the near infrared and keeps its B12 against B11 (Trigg and Flasse 2001); stubble and tilled soil do
-    not. It must follow a green stand by at most `AFTER_GREEN_DAYS`, near the harvest where its usual day is known.
+    Char is dark in the near infrared and keeps its B12 against B11 (Trigg and Flasse 2001); stubble, tilled soil and
+    shadow do not. It must follow a green stand by at most `AFTER_GREEN_DAYS`, near the harvest where that is known.
     """
     with np.errstate(invalid="ignore"):
-        dark = (rows.mirbi > levels.char_mirbi) & (rows.nir < levels.char_nir) & (rows.cover < 0.3)
+        dark = (rows.mirbi > levels.char_mirbi) & (rows.nir < levels.char_nir) & (rows.nbr < CHAR_NBR)
+        dark &= rows.cover < 0.3
         green = np.where(rows.cover > 0.4, rows.day, -np.inf)
         since = rows.day - np.maximum.accumulate(green, axis=1)
         lit = dark & (since <= AFTER_GREEN_DAYS) & ~(rows.day < rows.harvest[:, None] - BEFORE_HARVEST_DAYS)
+    strong = lit & (rows.mirbi > levels.char_mirbi + STRONG_CHAR) & (rows.nbr < STRONG_NBR)
+    enough = (lit.sum(axis=1) >= 2) | strong.any(axis=1)
     first = np.argmax(lit, axis=1)
     most = np.fmax.reduce(np.where(lit, rows.mirbi, np.nan), axis=1)
-    return lit.any(axis=1), most, rows.day[np.arange(len(lit)), first]
+    return np.asarray(enough), np.asarray(most), np.asarray(rows.day[np.arange(len(lit)), first])

@@ -210,9 +210,7 @@ def _made_fields(
     from greattit.simulate.events import Struck
 
     struck = {
-        one["number"]: Struck(
-            **{**one, "day": date.fromisoformat(one["day"]), "last": date.fromisoformat(one["last"])}
-        )
+        one["number"]: Struck(**{**one, "day": date.fromisoformat(one["day"]), "last": date.fromisoformat(one["last"])})
         for one in told["struck"]
     }
     found = []

@@ -1,7 +1,8 @@
-"""What the plot's own pixels say of damage: how much of it, whether it is patchy, whether it spreads, where water stood."""
+"""What the plot's own pixels say of damage: how much of it is hit, whether it spreads, where water stood."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from greattit import indices
 from greattit.damage import water
-from greattit.damage.losses import AFTER_GREEN_DAYS, Levels
+from greattit.damage.losses import AFTER_GREEN_DAYS, CHAR_NBR, STRONG_CHAR, STRONG_NBR, Levels
 from greattit.damage.rows import CLEAR_ENOUGH, Array, cover, mirbi
 from greattit.types import SAR
 
@@ -24,8 +25,12 @@ LEAST_PIXELS = 6
 """With fewer pixels nothing is said about patches."""
 WET_SHARE = 0.10
 """Share of the plot under water from which a look counts as wet."""
-RADAR_SHARE = 0.10
-"""The same of a radar pass."""
+RADAR_SHARE = 0.08
+"""The same of a radar pass: on made plots without water one pass in 10,000 shows as much."""
+STRONG_SHARE = 0.35
+"""Share under char beyond doubt from which one look suffices."""
+CHAR_EDGE = 0.07
+"""MIRBI by which a charred pixel may fall below the threshold beside one that does not"""
 CHAR_SHARE = 0.2
 """Share of the plot under char from which straw was burnt."""
 
@@ -41,13 +46,15 @@ class Stack:
     wet: Array
     """(t, p) 1 under open water, 0 not; NaN where not clear"""
     char: Array
-    """(t, p) 1 where the ground is charred, 0 not; NaN where not clear"""
+    """(t, p) MIRBI of dark ground without green, 0 elsewhere; NaN where not clear"""
+    strong: Array
+    """(t, p) 1 where the char is beyond doubt, 0 elsewhere; NaN where not clear"""
     weight: Array
     """(p,) coverage 0-1"""
     radar_day: NDArray[np.int64]
     """(r,) days since 1970 of the radar passes"""
     radar_wet: Array
-    """(r, p) 1 under open water, 0 not; NaN where not seen"""
+    """(r, p) [dB] by how much darker than open water must be (`water.radar_margin`); NaN where not seen"""
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class Spread:
     """days between a tenth and four fifths of that area, as far as looks show"""
     contrast: float
     """spread of loss between pixels (p90 - p10) in the look where it is largest"""
-    inside: float
-    """distance of the first lost pixels to the plot's edge, as a share of the largest; NaN where unknown"""
+    first: int
+    """first look with a tenth of the plot lost, days since 1970"""
 
 
 def stack(segment: Segment, cube: Cube, *, since: date, day: date, levels: Levels) -> Stack:
@@ -98,31 +105,38 @@ def stack(segment: Segment, cube: Cube, *, since: date, day: date, levels: Level
     keep, clear = keep[enough], clear[enough]
     bands = {
         name: np.where(clear, window[name].values[keep][:, inside], np.nan).astype(np.float64)
-        for name in ("B03", "B04", "B08", "B11", "B12")
+        for name in ("B02", "B03", "B04", "B08", "B11", "B12")
         if name in window
     }
-    green = cover(indices.ndvi(bands["B04"], bands["B08"]))
-    wet = np.where(np.isfinite(green), water.optical_water(bands), np.nan) if "B11" in bands else green * np.nan
-    char = green * np.nan
-    if {"B11", "B12"} <= set(bands):
-        with np.errstate(invalid="ignore"):
-            dark = (mirbi(bands["B11"], bands["B12"]) > levels.char_mirbi) & (bands["B08"] < levels.char_nir)
-            char = np.where(np.isfinite(green), dark & (green < 0.3) & ~(wet == 1), np.nan)
+    unknown = np.full(clear.shape, np.nan)
+    bands = {name: bands.get(name, unknown) for name in ("B02", "B03", "B04", "B08", "B11", "B12")}
+    green = cover(np.asarray(indices.ndvi(bands["B04"], bands["B08"]), np.float64))
+    wet = np.where(np.isfinite(green), water.optical_water(bands), np.nan)
+    char, strong = _char(bands, green, levels)
+    weight = coverage[box][inside].astype(np.float64)
     radar_day, radar_wet = _radar(window, inside, since, day)
-    return Stack(days[keep].astype(np.int64), green, wet, char, coverage[box][inside].astype(float), radar_day, radar_wet)
+    return Stack(days[keep].astype(np.int64), green, wet, char, strong, weight, radar_day, radar_wet)
 
 
-def _radar(
-    window: Cube, inside: NDArray[np.bool_], since: date, day: date
-) -> tuple[NDArray[np.int64], Array]:
+def _char(bands: Mapping[str, Array], green: Array, levels: Levels) -> tuple[Array, Array]:
+    """Return MIRBI of dark ground without green (t, p), and where it is char beyond doubt; NaN where not seen."""
+    with np.errstate(invalid="ignore"):
+        nbr = indices.nbr(bands["B08"], bands["B12"])
+        burnt = mirbi(bands["B11"], bands["B12"])
+        dark = (bands["B08"] < levels.char_nir) & (nbr < CHAR_NBR) & (green < 0.3)
+        strong = dark & (burnt > levels.char_mirbi + STRONG_CHAR) & (nbr < STRONG_NBR)
+    seen = np.isfinite(green)
+    return np.where(seen, np.where(dark, burnt, 0.0), np.nan), np.where(seen, strong, np.nan)
+
+
+def _radar(window: Cube, inside: NDArray[np.bool_], since: date, day: date) -> tuple[NDArray[np.int64], Array]:
     if not all(name in window for name in SAR):
         return np.array([], np.int64), np.zeros((0, int(inside.sum())))
     days = window["sar_time"].values.astype("datetime64[D]")
     keep = np.flatnonzero((days >= np.datetime64(since)) & (days <= np.datetime64(day)))
     keep = keep[np.argsort(days[keep], kind="stable")]
     layers = {name: window[name].values[keep].astype(np.float64) for name in SAR}
-    wet = water.radar_water(layers)[:, inside].astype(float)
-    return days[keep].astype(np.int64), np.where(np.isfinite(layers["VV"][:, inside]), wet, np.nan)
+    return days[keep].astype(np.int64), np.asarray(water.radar_margin(layers)[:, inside], np.float64)
 
 
 def share_of(flags: Array, weight: Array) -> Array:
@@ -142,7 +156,7 @@ def flooded(pixels: Stack) -> Flooded | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         always = np.nansum(optical, axis=0) > 0.5 * np.maximum(np.isfinite(optical).sum(axis=0), 1)
     optical = np.where(always, np.nan, optical)
-    radar = np.where(always, np.nan, pixels.radar_wet)
+    radar = np.where(np.isfinite(pixels.radar_wet) & ~always, pixels.radar_wet > 0.0, np.nan)
     seen = [*zip(pixels.day, share_of(optical, pixels.weight), optical, [True] * len(optical), strict=True)]
     seen += [*zip(pixels.radar_day, share_of(radar, pixels.weight), radar, [False] * len(radar), strict=True)]
     wet = sorted((int(d), s, f, o) for d, s, f, o in seen if s >= (WET_SHARE if o else RADAR_SHARE))
@@ -192,7 +206,7 @@ def spread(pixels: Stack, usual: Array, good: float, until: float, depth: float)
     days = pixels.day[looks]
     start, full = days[np.argmax(area >= 0.1)], days[np.argmax(area >= 0.8 * top)]
     widest = _contrast(lost)
-    return Spread(top, float(max(full - start, 0)), widest, depth)
+    return Spread(top, float(max(full - start, 0)), widest, int(start))
 
 
 def short_of(pixels: Stack, usual: Array, never: float) -> float:
@@ -205,19 +219,26 @@ def short_of(pixels: Stack, usual: Array, never: float) -> float:
     return float(share_of(np.where(np.isfinite(best), best < never, np.nan)[None], pixels.weight)[0])
 
 
-def charred(pixels: Stack, since: float) -> tuple[int, int, float] | None:
+def charred(pixels: Stack, since: float, levels: Levels, stubble: bool) -> tuple[int, int, float] | None:
     """Return first and last day (since 1970) and share of the plot burnt after a green stand; None where none is.
 
-    Looks before the day `since` do not count (NaN: all do). One look suffices.
+    Looks before the day `since` do not count (NaN: all do). Two looks must show it, or one beyond doubt; against bright
+    `stubble` a fifth of the plot is beyond doubt, on ground that is dark and wet in autumn more. Where some of the plot
+    is charred, pixels count from `CHAR_EDGE` lower on: the mixed ones of its edge, and where wind has taken some ash.
     """
-    share = share_of(pixels.char, pixels.weight)
+    known = np.isfinite(pixels.char)
+    share = share_of(np.where(known, pixels.char > levels.char_mirbi, np.nan), pixels.weight)
+    wide = share_of(np.where(known, pixels.char > levels.char_mirbi - CHAR_EDGE, np.nan), pixels.weight)
     green = np.where(share_of(pixels.cover, pixels.weight) > 0.4, pixels.day, -np.inf)
     with np.errstate(invalid="ignore"):
-        lit = (share >= CHAR_SHARE) & ~(pixels.day < since) & (pixels.day - np.maximum.accumulate(green) <= AFTER_GREEN_DAYS)
-    if not lit.any():
+        lit = (share >= CHAR_SHARE) & ~(pixels.day < since)
+        lit &= pixels.day - np.maximum.accumulate(green) <= AFTER_GREEN_DAYS
+        sure = share if stubble else share_of(pixels.strong, pixels.weight)
+        beyond = lit & (sure >= (CHAR_SHARE if stubble else STRONG_SHARE))
+    if lit.sum() < 2 and not beyond.any():
         return None
     days = pixels.day[lit]
-    return int(days[0]), int(days[-1]), float(np.nanmax(share[lit]))
+    return int(days[0]), int(days[-1]), float(np.nanmax(wide[lit]))
 
 
 def _last(stack_: Array) -> Array:

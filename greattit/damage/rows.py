@@ -48,6 +48,8 @@ class Rows:
     """(n, k) green cover of the neighbours on the same day; NaN where unknown"""
     mirbi: Array
     """(n, k) burn index of the mid infrared, Trigg and Flasse 2001"""
+    nbr: Array
+    """(n, k) normalised burn ratio"""
     nir: Array
     """(n, k) near infrared reflectance"""
     wet: Array
@@ -81,14 +83,14 @@ def gather(
     beside = neighbours or [None] * len(many)
     looks = [_looks(series, first, _number(day)) for series in many]
     longest = max((len(one[0]) for one in looks), default=0)
-    table = np.full((6, len(many), max(longest, 1)), np.nan)
+    table = np.full((7, len(many), max(longest, 1)), np.nan)
     for row, (one, near) in enumerate(zip(looks, beside, strict=True)):
-        table[:5, row, : len(one[0])] = one
-        table[5, row, : len(one[0])] = _beside(near, one[0], first, _number(day))
+        table[:6, row, : len(one[0])] = one
+        table[6, row, : len(one[0])] = _beside(near, one[0], first, _number(day))
     table[1] = closed(table[1])
     spans = np.array([_span(one) for one in (usual or [None] * len(many))]).reshape(len(many), 2)
-    days, seen, burnt, nir, wet, near_cover = table
-    return Rows(days, seen, near_cover, burnt, nir, wet, spans[:, 0], spans[:, 1])
+    days, seen, burnt, nbr, nir, wet, near_cover = table
+    return Rows(days, seen, near_cover, burnt, nbr, nir, wet, spans[:, 0], spans[:, 1])
 
 
 def closed(values: Array) -> Array:
@@ -118,13 +120,14 @@ def _span(usual: Usual | None) -> tuple[float, float]:
 
 
 def _looks(series: Series, first: int, last: int) -> Array:
-    """Return day, cover, MIRBI, NIR and water of the clear looks (5, k)."""
+    """Return day, cover, MIRBI, NBR, NIR and water of the clear looks (6, k)."""
     days = series.dates.astype("datetime64[D]").astype(np.int64)
     green = ndvi_of(series)
     keep = (days >= first) & (days <= last) & (series.clear >= CLEAR_ENOUGH) & np.isfinite(green)
-    bands = {name: series.band(name).astype(np.float64)[keep] for name in ("B03", "B04", "B08", "B11", "B12")}
+    bands = {name: series.band(name).astype(np.float64)[keep] for name in ("B02", "B03", "B04", "B08", "B11", "B12")}
     burnt = mirbi(bands["B11"], bands["B12"])
-    return np.stack([days[keep], cover(green[keep]), burnt, bands["B08"], optical_water(bands)])
+    nbr = indices.nbr(bands["B08"], bands["B12"])
+    return np.stack([days[keep], cover(green[keep]), burnt, nbr, bands["B08"], optical_water(bands)])
 
 
 def _beside(near: Series | None, days: Array, first: int, last: int) -> Array:

@@ -60,9 +60,7 @@ def look_rows(
 ) -> list[tuple[Hazard, ...]]:
     """Return what struck each of many plots of one place by their series alone; arguments as in `look`, one a plot."""
     nothing: list[None] = [None] * len(many)
-    return _tell(
-        many, day, neighbours or nothing, usual or nothing, calls or nothing, weather, nothing, served()
-    )
+    return _tell(many, day, neighbours or nothing, usual or nothing, calls or nothing, weather, nothing, served())
 
 
 def _tell(
@@ -79,10 +77,17 @@ def _tell(
     found = []
     for at, (call, stack) in enumerate(zip(calls, stacks, strict=True)):
         crop = crop_of(call)
-        plot = kinds.Plot(crop, crop is not None and is_annual(crop), crop is not None and has_straw(crop), stack, weather, day)
+        plot = plot_of(crop, stack, weather, day)
         told = kinds.tell(signs, at, plot, levels.levels)
         found.append(tuple(replace(one, confidence=levels.right.get(one.kind, float("nan"))) for one in told))
     return found
+
+
+def plot_of(crop: str | None, stack: pixels.Stack | None, weather: Weather | None, day: date) -> kinds.Plot:
+    """Return what is known of a plot beside its row; of an unknown crop no damage to its stand is told."""
+    if crop is None:
+        return kinds.Plot(None, False, False, False, stack, weather, day)
+    return kinds.Plot(crop, is_annual(crop), has_straw(crop), has_stubble(crop), stack, weather, day)
 
 
 def crop_of(call: CropCall | None) -> str | None:
@@ -106,3 +111,11 @@ def has_straw(crop: str) -> bool:
 
     line = {taxonomy.house_name(crop), *taxonomy.ancestors(crop)}
     return bool(line & {"cereal", "oilseed", "legume", "fibre_crop", "sugarcane"})
+
+
+def has_stubble(crop: str) -> bool:
+    """Whether bright stubble stands after the harvest, as of small grains and rapeseed; not of maize."""
+    from greattit.crops import taxonomy
+
+    line = {taxonomy.house_name(crop), *taxonomy.ancestors(crop)}
+    return bool(line & {"cereal", "rapeseed"}) and not line & {"maize", "sorghum", "millet", "broomcorn", "buckwheat"}

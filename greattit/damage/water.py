@@ -1,9 +1,9 @@
 """Open water, pixel by pixel: by what it reflects and by what it sends back to a radar. No threshold is learned.
 
-Sources: Xu 2006, Int. J. Remote Sens. 27 (MNDWI > 0); Zou et al. 2018, PNAS 115 (a pixel is water where the water index
-exceeds the vegetation index and there is little green); Feyisa et al. 2014, Remote Sens. Environ. 140 (AWEI); Otsu 1979,
-IEEE Trans. SMC 9, and Kittler and Illingworth 1986, Pattern Recognition 19 (thresholds out of a histogram); Twele et al.
-2016, Int. J. Remote Sens. 37 (water in Sentinel-1).
+Sources: Xu 2006, Int. J. Remote Sens. 27 (MNDWI); Bonafilia et al. 2020, CVPR Workshops (thresholds beside NDVI); Zou
+et al. 2018, PNAS 115 (the water index exceeds the vegetation index); Feyisa et al. 2014, Remote Sens. Environ. 140
+(AWEI); Otsu 1979, IEEE Trans. SMC 9, and Kittler and Illingworth 1986, Pattern Recognition 19 (thresholds out of a
+histogram); Twele et al. 2016, Int. J. Remote Sens. 37 (water in Sentinel-1).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from greattit import indices
 Array = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 
-WATER_VV_DB, WATER_VH_DB = -15.0, -22.0
+WATER_VV_DB, WATER_VH_DB = -16.0, -23.0
 """[dB] backscatter under which a smoothed pixel may be open water: between the water and land levels of Twele et al."""
-DROP_DB = 3.0
-"""[dB] fall of VV against the same pixel's own season: water stands where land was; a third of the usual contrast"""
+DROP_DB = 4.0
+"""[dB] fall of VV against the same pixel's own season: water stands where land was; half of the usual contrast"""
+BRIGHT_BLUE = 0.2
+"""reflectance in B02 above which nothing is water: muddy water stays under 0.15 (Spyrakos et al. 2018), snow above"""
 SMOOTH_PX = 3
 """edge of the box over which radar power is averaged before it is judged, against speckle"""
 
 
 def awei_sh(bands: Mapping[str, Array]) -> Array:
     """Return AWEIsh = B02 + 2.5 B03 - 1.5 (B08 + B11) - 0.25 B12 of reflectance 0-1: open water > 0. Feyisa 2014."""
-    return np.asarray(
-        bands["B02"] + 2.5 * bands["B03"] - 1.5 * (bands["B08"] + bands["B11"]) - 0.25 * bands["B12"]
-    )
+    return np.asarray(bands["B02"] + 2.5 * bands["B03"] - 1.5 * (bands["B08"] + bands["B11"]) - 0.25 * bands["B12"])
 
 
 def evi(bands: Mapping[str, Array]) -> Array:
@@ -42,13 +42,18 @@ def evi(bands: Mapping[str, Array]) -> Array:
 
 
 def optical_water(bands: Mapping[str, Array]) -> Flags:
-    """Return where open water stands: MNDWI > 0 and MNDWI > NDVI (Xu 2006, Zou et al. 2018). Any shape; NaN is no water.
+    """Return where open water stands: NDVI < 0.2 and (B03 - B12) / (B03 + B12) > 0.3. Any shape; NaN is no water.
 
-    `bands` holds B03, B04, B08 and B11 as reflectance 0-1. A flooded stand whose leaves hide the water is not found.
+    The index is Xu's with the longer of the two infrared bands; the two thresholds are those of Bonafilia et al. 2020,
+    Sen1Floods11, CVPR Workshops (expert-derived, for Sentinel-2; quoted, not read again). What is bright in blue is
+    snow, plastic or cloud: these have a high index too. A flooded stand whose leaves hide the water is not found.
+    `bands` holds B02, B03, B04, B08 and B12 as reflectance 0-1.
     """
     with np.errstate(invalid="ignore"):
-        wet = indices.mndwi(bands["B03"], bands["B11"])
-        return np.asarray((wet > 0.0) & (wet > indices.ndvi(bands["B04"], bands["B08"])))
+        wet = indices.mndwi(bands["B03"], bands["B12"])
+        return np.asarray(
+            (wet > 0.3) & (indices.ndvi(bands["B04"], bands["B08"]) < 0.2) & ~(bands["B02"] > BRIGHT_BLUE)
+        )
 
 
 def smooth_db(decibel: Array, size: int = SMOOTH_PX) -> Array:
@@ -63,15 +68,15 @@ def smooth_db(decibel: Array, size: int = SMOOTH_PX) -> Array:
         return np.asarray(np.where(np.isfinite(decibel) & (known > 0), 10.0 * np.log10(mean), np.nan))
 
 
-def radar_water(stack: Mapping[str, Array]) -> Flags:
-    """Return (t, y, x) where a season of VV and VH (t, y, x) [dB] shows open water that is not always there.
+def radar_margin(stack: Mapping[str, Array]) -> Array:
+    """Return (t, y, x) [dB] by how much a season of VV and VH (t, y, x) [dB] is darker than open water must be.
 
-    The pixel, smoothed, is as dark as water and VV lies `DROP_DB` or more below its own median of all other passes.
+    Above 0 the pixel, smoothed, is as dark as water in both, and VV lies `DROP_DB` or more below its own median of all
+    passes, so that what is always dark (ponds, runways) is none.
     """
     vv, vh = smooth_db(stack["VV"]), smooth_db(stack["VH"])
-    with np.errstate(invalid="ignore"):
-        usual = _median(vv)
-        return np.asarray((vv < WATER_VV_DB) & (vh < WATER_VH_DB) & (vv < usual - DROP_DB))
+    fell = _median(vv) - DROP_DB - vv
+    return np.asarray(np.minimum(np.minimum(WATER_VV_DB - vv, WATER_VH_DB - vh), fell))
 
 
 def _median(stack: Array) -> Array:

@@ -12,16 +12,25 @@ from numpy.typing import NDArray
 class Weather(Protocol):
     """Daily weather of one place; the house's own record has these names too."""
 
-    days: Any
-    """(n,) datetime64[D], ascending"""
-    tmin_c: Any
-    """(n,) [degC]"""
-    tmax_c: Any
-    """(n,) [degC]"""
-    rain_mm: Any
-    """(n,) [mm]"""
-    radiation_mj_m2: Any
-    """(n,) [MJ/m2] global radiation; NaN where unknown"""
+    @property
+    def days(self) -> Any:
+        """(n,) datetime64[D], ascending."""
+
+    @property
+    def tmin_c(self) -> Any:
+        """(n,) [degC]."""
+
+    @property
+    def tmax_c(self) -> Any:
+        """(n,) [degC]."""
+
+    @property
+    def rain_mm(self) -> Any:
+        """(n,) [mm]."""
+
+    @property
+    def radiation_mj_m2(self) -> Any:
+        """(n,) [MJ/m2] global radiation; NaN where unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +94,20 @@ def coldest(weather: Weather, first: float, last: float) -> tuple[int, float]:
     return int(days[at]), float(low[at])
 
 
-def thirsty_days(weather: Weather, first: float, last: float, strong: float) -> int:
-    """Return the number of days between two with a `stress` of `strong` or more."""
+def thirsty(weather: Weather, first: float, last: float, strong: float) -> NDArray[np.int64]:
+    """Return the days between two (since 1970, ascending) with a `stress` of `strong` or more."""
     days, dry = day_numbers(weather), stress(weather)
     with np.errstate(invalid="ignore"):
-        return int(((days >= first) & (days <= last) & (dry >= strong)).sum())
+        return days[(days >= first) & (days <= last) & (dry >= strong)]
+
+
+HARDY_DAYS, HARDY_C = 20, 6.0
+"""plants that had a mean below so many degC over so many days are hardened (order of Fowler 1996, Crop Sci. 36)"""
+
+
+def hardened(weather: Weather, night: int) -> bool:
+    """Whether the days before a night (since 1970) were so cold that plants had hardened; not where unknown."""
+    days = day_numbers(weather)
+    mean = 0.5 * (np.asarray(weather.tmin_c, float) + np.asarray(weather.tmax_c, float))
+    before = mean[(days >= night - HARDY_DAYS) & (days < night) & np.isfinite(mean)]
+    return bool(len(before) >= HARDY_DAYS // 2 and before.mean() < HARDY_C)

@@ -114,9 +114,7 @@ def _course(layers: Layers) -> Course:
     return course
 
 
-def _order(
-    kind: str, cells: NDArray[np.bool_], texture: NDArray[Any], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _order(kind: str, cells: NDArray[np.bool_], texture: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the flat places of a field's cells, the first struck first: lows for water, a focus inside for a pest."""
     places = np.flatnonzero(cells)
     if kind != "pest or disease":

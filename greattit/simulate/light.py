@@ -212,6 +212,6 @@ COVERS = {
     "water": np.array([0.030, 0.042, 0.030, 0.028, 0.020, 0.019, 0.017, 0.016, 0.008, 0.006]),
     "char": np.array([0.038, 0.042, 0.045, 0.050, 0.054, 0.058, 0.062, 0.067, 0.105, 0.105]),
 }
-"""Worn asphalt, clay tile, slate and fibre cement, worn concrete, the dark between tree crowns, pond water, and the char
-of burnt straw (order of Trigg and Flasse 2000, Int. J. Remote Sens. 21): rounded figures of the order of the man-made and water entries of the ECOSTRESS library, Meerdink et al. 2019, Remote Sens.
-Environ. 230."""
+"""Worn asphalt, clay tile, slate and fibre cement, worn concrete, the dark between tree crowns, pond water: rounded
+figures of the order of the man-made and water entries of the ECOSTRESS library, Meerdink et al. 2019, Remote Sens.
+Environ. 230. Char of burnt straw: order of Trigg and Flasse 2000, Int. J. Remote Sens. 21."""
