@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from greattit.commands import (
+    canopy,
     claims,
     fields,
+    growth,
     labelled,
     learning,
     patches,
@@ -22,6 +24,7 @@ from greattit.commands import (
     registry,
     satellite,
     serving,
+    yields,
 )
 from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
 
@@ -219,6 +222,8 @@ def serve(
 app.command()(satellite.ingest)
 app.add_typer(satellite.cube_app, name="cube")
 app.command()(satellite.series)
+app.command()(growth.growth)
+app.command("yield")(yields.yield_)
 app.command()(learning.simulate)
 app.command()(labelled.label)
 app.command()(learning.adapt)
@@ -227,6 +232,10 @@ registry.models_app.command("export-onnx")(serving.export_onnx)
 app.command()(fields.delineate)
 learning.train_app.command("cut")(fields.train_cut)
 learning.train_app.command("fields")(fields.train_fields)
+learning.train_app.command("canopy")(canopy.train_canopy)
+learning.train_app.command("yields")(yields.train_yields)
+learning.evaluate_app.command("growth")(growth.evaluate_growth)
+learning.evaluate_app.command("yield")(yields.evaluate_yield)
 learning.evaluate_app.command("plots")(plotscores.evaluate_plots)
 learning.evaluate_app.command("patches")(patches.patches)
 learning.evaluate_app.command("peers")(peers.evaluate_peers)

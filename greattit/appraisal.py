@@ -20,7 +20,7 @@ from greattit.types import Appraisal, CropCall, MadeWith, Plot
 if TYPE_CHECKING:
     from greattit.types import Cube
 
-POLICIES = ("regions", "crops", "yields", "prices", "calendar", "credit")
+POLICIES = ("regions", "crops", "yields", "prices", "calendar", "stages", "credit")
 """The policy files that an appraisal rests on."""
 
 
@@ -82,7 +82,8 @@ def _walk(
     looks = lap("series", series.gather, segment, cube)
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
     call = lap("crops", crops.classify, looks, day=day, prior=(crop_shares(place, day=day) or None) if place else None)
-    course = lap("growth", growth.observe, looks, call, day=day, wet=series.share_wet(segment, cube))
+    wet = series.share_wet(segment, cube)
+    course = lap("growth", growth.observe, looks, call, day=day, wet=wet, region=place)
     harvests = lap("yields", yields.estimate, call, course, region=place, day=day) if place else ()
     worth = lap("value", value.price, harvests, segment, region=place, day=day) if harvests and place else None
     line = lap(
@@ -115,10 +116,12 @@ def _models(call: CropCall, cube: Cube, drawing: Drawing) -> dict[str, str]:
     from greattit.fields import finder
     from greattit.growth.vigour import card_sha256
     from greattit.plots import cutter
+    from greattit.yields import gate
 
     asked = {"cut": cutter.load().sha256, "fields": finder.load().sha256} if drawing.asked else {}
     clouds = {"clouds": cube["mask"].attrs["model_sha256"]} if "mask" in cube else {}
-    return {call.model: call.model_sha256, "vigour": card_sha256(), **asked, **clouds}
+    ours = {"vigour": card_sha256(), "yields": gate.card_sha256()}
+    return {call.model: call.model_sha256, **ours, **asked, **clouds}
 
 
 class _Laps:
@@ -142,22 +145,23 @@ def as_dict(appraisal: Appraisal) -> dict[str, Any]:
     NaN becomes null, money a decimal string, a date its ISO text, a geometry GeoJSON (EPSG:4326); the coverage of
     single pixels is left out.
     """
-    return {name.name: _plain(getattr(appraisal, name.name)) for name in dataclasses.fields(appraisal)}
+    return {name.name: plain(getattr(appraisal, name.name)) for name in dataclasses.fields(appraisal)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return records, money, days, geometries and arrays as plain values for JSON; NaN becomes null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "coverage"}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "coverage"}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, date):
         return value.isoformat()
     if hasattr(value, "__geo_interface__"):
-        return _plain(value.__geo_interface__)
+        return plain(value.__geo_interface__)
     if hasattr(value, "dtype"):
         return _array(value)
     if isinstance(value, float):

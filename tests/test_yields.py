@@ -6,12 +6,13 @@ import math
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_fields import DAY, Field
 
-from greattit.yields import estimate, lookup
+from greattit.yields import estimate, estimate_rows, lookup
 
 LOOKS = st.integers(1, 40)
 VIGOUR = st.floats(0.0, 1.0)
@@ -77,3 +78,20 @@ def test_figures_published_later_are_not_used_earlier() -> None:
     assert late.yields()[0].figures[0].value == 9130
     assert estimate(early.call(), early.growth(), region="flanders", day=date(2018, 12, 31)) == early.yields()
     assert replace(late).yields() == late.yields()
+
+
+def test_many_plots_at_once_are_told_as_one_by_one() -> None:
+    crops = ["maize", "potato", "winter_wheat", "kiwi", "forest", "maize", "maize"]
+    vigour = np.array([0.8, 1.3, 1.0, 1.0, 1.0, np.nan, 1.0])
+    damaged = np.array([0.25, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    looks = np.array([6.0, 30.0, 12.0, 12.0, 12.0, 12.0, 0.0])
+    rows = estimate_rows(crops, vigour=vigour, damaged=damaged, looks=looks, region="flanders", day=DAY)
+    for row, (crop, green, struck, seen) in enumerate(zip(crops, vigour, damaged, looks, strict=True)):
+        harm = ({"kind": "flood", "share": float(struck)},) if struck else ()
+        field = Field(crop=crop, likely=(crop,), vigour=float(green), looks=int(seen), damage=harm)
+        (*alone,) = estimate(field.call(), field.growth(), region="flanders", day=DAY)
+        if not alone:
+            assert np.isnan(rows[row]).all()
+        else:
+            one = alone[0].kg_ha
+            assert rows[row] == pytest.approx([one.p10, one.p50, one.p90], rel=1e-12, nan_ok=True)

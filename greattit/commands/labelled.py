@@ -41,6 +41,9 @@ def label(
     id_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column with a unique id; default: the feature's own id.")
     ] = None,
+    yield_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column with measured yields in kg/ha, for `evaluate yield`.")
+    ] = None,
     block_km: Annotated[
         float, typer.Option(min=0.1, max=1000, help="Side in km of the blocks that keep neighbours in one fold.")
     ] = 10.0,
@@ -75,6 +78,7 @@ def label(
                 legend=legend,
                 unknown=unknown.value,
                 id_column=id_column,
+                yield_column=yield_column,
                 block_km=block_km,
                 drawing=SLOPPY if drawn else SURVEYED,
                 workers=workers,

@@ -118,6 +118,8 @@ class Parcel:
     """as in the file"""
     crop: str
     """house name"""
+    kg_ha: float = math.nan
+    """[kg/ha] measured yield; NaN where none is given"""
 
 
 @dataclass
@@ -204,6 +206,7 @@ def label(
     legend: str = "house",
     unknown: str = "fail",
     id_column: str | None = None,
+    yield_column: str | None = None,
     block_km: float = 10.0,
     drawing: Drawing = SURVEYED,
     workers: int = 1,
@@ -215,15 +218,16 @@ def label(
 
     `parcels` is what `plots.load` takes; `crop_column` holds labels of `legend` (see `greattit.crops.legends`); with
     `unknown="leave-out"` parcels with an unknown label are left out instead of refused. A sample is named by
-    `id_column`, else by the feature's own id, else by its outline. `season_start` and `season_end` are `since` and
-    `until`. `block_km` [km] is the side of the groups' blocks. Rows stand in the order of the file and are the same for
-    any number of `workers` (processes). Raises `DatasetError`, `PlotFileError`, `TilesError`.
+    `id_column`, else by the feature's own id, else by its outline. `yield_column` holds measured yields [kg/ha], which
+    become the column yield_kg_ha (NaN where there is none). `season_start` and `season_end` are `since` and `until`.
+    `block_km` [km] is the side of the groups' blocks. Rows stand in the order of the file and are the same for any
+    number of `workers` (processes). Raises `DatasetError`, `PlotFileError`, `TilesError`.
     """
     _check(since, until, block_km, unknown)
     _check_out(out, overwrite)
     look = Look(tiles, since, until, drawing, as_of)
     stack = look.open()
-    name, count, drawn, left = _read(parcels, stack.bounds, crop_column, id_column)
+    name, count, drawn, left = _read(parcels, stack.bounds, crop_column, id_column, yield_column)
     translation, drawn = _named(drawn, legend, unknown, name)
     left += [
         LeftOut(one.plot.id, "unknown label", f"{one.label!r} is no crop of the legend {legend}")
@@ -305,7 +309,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 
 def _read(
-    source: Source, near: Bbox, crop_column: str, id_column: str | None
+    source: Source, near: Bbox, crop_column: str, id_column: str | None, yield_column: str | None
 ) -> tuple[str, int, list[Parcel], list[LeftOut]]:
     """Return the file's name, its count of features, the parcels with a label (no crop yet), and those left out."""
     from greattit.plots import load_checked
@@ -313,7 +317,7 @@ def _read(
 
     name, raws = read(source)
     columns = list(dict.fromkeys(key for raw in raws for key in raw.properties))
-    for column in filter(None, (crop_column, id_column)):
+    for column in filter(None, (crop_column, id_column, yield_column)):
         if column not in columns:
             there = ", ".join(map(str, columns[:40])) or "none at all"
             raise DatasetError(f"has no column {column!r}", subject=name, remedy=f"its columns are {there}")
@@ -334,8 +338,21 @@ def _read(
             remedy = "give every parcel an id, or leave the id column out"
             raise DatasetError(f"has nothing in {id_column}", subject=raw.subject, remedy=remedy)
         id = id or f"parcel-{_outline(plot.geometry)[:12]}"
-        drawn.append(Parcel(replace(plot, id=id), text, ""))
+        harvest = _kg_ha(raw.properties.get(yield_column), raw.subject) if yield_column else math.nan
+        drawn.append(Parcel(replace(plot, id=id), text, "", harvest))
     return name, len(raws), drawn, left
+
+
+def _kg_ha(value: Any, subject: str) -> float:
+    """Return a measured yield [kg/ha], NaN where the cell is empty; raise `DatasetError` for what is none."""
+    text = _text(value)
+    try:
+        number = float(text) if text else math.nan
+    except ValueError:
+        number = -1.0
+    if number <= 0 or math.isinf(number):
+        raise DatasetError(f"{text!r} is no yield in kg/ha", subject=subject, remedy="leave it empty, or mend it")
+    return number
 
 
 def _text(value: Any) -> str:
@@ -453,6 +470,7 @@ def _samples(parcels: list[Parcel], since: date, until: date, block_km: float) -
     centres = [one.plot.geometry.centroid for one in parcels]
     lon, lat = (np.round([getattr(centre, axis) for centre in centres], 7) for axis in "xy")
     season = [np.full(len(parcels), np.datetime64(day, "ms")) for day in (since, until)]
+    harvests = {"yield_kg_ha": [one.kg_ha for one in parcels]}
     return pd.DataFrame(
         {
             "sample": [one.plot.id for one in parcels],
@@ -466,6 +484,7 @@ def _samples(parcels: list[Parcel], since: date, until: date, block_km: float) -
             "area_ha": [round(one.plot.area_ha, 4) for one in parcels],
             "group": [block(*place, block_km) for place in zip(lon, lat, strict=True)],
         }
+        | (harvests if np.isfinite(harvests["yield_kg_ha"]).any() else {})
     )
 
 

@@ -5,9 +5,9 @@ it did not see; the formula is in `estimate`. Learned methods are held against n
 places and years left out, by `evaluate`; they serve only where they pass its gate.
 """
 
-from greattit.yields.estimate import Z, estimate
+from greattit.yields.estimate import Z, estimate, estimate_rows
 from greattit.yields.harvests import Harvests, read
 from greattit.yields.measure import as_table, evaluate
 from greattit.yields.table import lookup
 
-__all__ = ["Harvests", "Z", "as_table", "estimate", "evaluate", "lookup", "read"]
+__all__ = ["Harvests", "Z", "as_table", "estimate", "estimate_rows", "evaluate", "lookup", "read"]

@@ -14,13 +14,21 @@ the largest share counts, not their sum; a damage that has lowered the vigour to
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from greattit import policy
 from greattit.crops import taxonomy
-from greattit.policy import places
+from greattit.policy import Decided, places
 from greattit.types import CropCall, Figure, Growth, Interval, Yield
+from greattit.yields import gate
 from greattit.yields.table import lookup
+
+Doubles = NDArray[np.float64]
 
 Z = 1.2816
 """normal quantile of 0.9 [1]"""
@@ -39,19 +47,58 @@ def estimate(call: CropCall, growth: Growth, *, region: str | None, day: date) -
     return tuple(one for one in found if one is not None)
 
 
-def _one(crop: str, growth: Growth, region: str, day: date) -> Yield | None:
+def estimate_rows(
+    crops: Sequence[str],
+    *,
+    vigour: Doubles,
+    damaged: Doubles,
+    looks: Doubles,
+    region: str,
+    day: date,
+) -> Doubles:
+    """Return p10, p50 and p90 (row, 3) [kg/ha] of very many plots, each of its one crop; the formula of `estimate`.
+
+    `vigour` (row,) [1], `damaged` (row,) largest share 0-1 of the damages found, `looks` (row,) clear looks. NaN where
+    the crop has no table in the region, nothing was seen or anything is NaN. One step for each crop, none for plots.
+    """
+    names, number = np.unique(np.asarray(crops, str), return_inverse=True)
+    tables = [_table(str(name), region, day) if taxonomy.is_crop(str(name), day) else None for name in names]
+    enough = float(policy.load("yields").on(day).rule("rules", "looks_enough").value)
+    mean = np.array([math.nan if one is None else one[0].value for one in tables])[number]
+    usual = np.array([math.nan if one is None else math.hypot(one[1].value, one[2].value) for one in tables])[number]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        seen = np.where(np.asarray(looks, float) >= 1.0, looks, np.nan)
+        level = np.where(np.isfinite(seen), mean, np.nan)
+        return np.stack(_quantiles(level, usual, np.clip(vigour, 0.0, 1.0), 1.0 - damaged, seen, enough), axis=-1)
+
+
+def _quantiles(mean: Any, usual: Any, vigour: Any, undamaged: Any, looks: Any, enough: float) -> tuple[Any, Any, Any]:
+    """Return p10, p50 and p90 of numbers or arrays by the formula above."""
+    middle = mean * vigour * undamaged
+    reach = np.exp(Z * usual * np.sqrt(enough / np.minimum(looks, enough)))
+    return middle / reach, middle, middle * reach
+
+
+def _table(crop: str, region: str, day: date) -> tuple[Decided, Decided, Decided] | None:
+    """Return mean yield, spread of years and spread of fields; None when one is missing."""
     where = ("regions", region)
     mean = lookup(crop, "mean", book="yields", branch=where, day=day)
     years = lookup(crop, "year_spread", book="yields", branch=where, day=day)
     fields = lookup(crop, book="yields", branch=("rules", "field_spread"), day=day)
-    if mean is None or years is None or fields is None:
+    return None if mean is None or years is None or fields is None else (mean, years, fields)
+
+
+def _one(crop: str, growth: Growth, region: str, day: date) -> Yield | None:
+    table = _table(crop, region, day)
+    if table is None:
         return None
+    mean, years, fields = table
     enough = policy.load("yields").on(day).rule("rules", "looks_enough")
-    widening = math.sqrt(enough.value / min(growth.looks, enough.value))
-    spread = math.hypot(years.value, fields.value) * widening
+    usual = math.hypot(years.value, fields.value)
+    spread = usual * math.sqrt(enough.value / min(growth.looks, enough.value))
     vigour, undamaged = _least(growth.vigour), 1.0 - _damaged(growth)
-    middle = mean.value * vigour * undamaged
-    low, high = middle * math.exp(-Z * spread), middle * math.exp(Z * spread)
+    quantiles = _quantiles(mean.value, usual, vigour, undamaged, float(growth.looks), float(enough.value))
+    low, middle, high = (float(value) for value in quantiles)
     formula = "p50 = mean yield x vigour x undamaged share; p10, p90 = p50 x exp(-+1.2816 x yield spread)"
     figures = (
         Figure("mean yield", float(mean.value), "kg/ha", mean.source),
@@ -75,12 +122,12 @@ def _one(crop: str, growth: Growth, region: str, day: date) -> Yield | None:
     )
 
 
-def _basis(crop: str, region: str, mean: policy.Decided, vigour: float, undamaged: float, day: date) -> str:
+def _basis(crop: str, region: str, mean: Decided, vigour: float, undamaged: float, day: date) -> str:
     table = mean.path.split("/")[-2]
     what = crop if table == crop else f"{crop} (as {table})"
     return (
         f"Mean yield of {what.replace('_', ' ')} in {places.name(region, day=day)}, {mean.value:,.0f} kg/ha in force "
-        f"since {mean.since}, times vigour {vigour:.2f} and undamaged share {undamaged:.2f}"
+        f"since {mean.since}, times vigour {vigour:.2f} and undamaged share {undamaged:.2f}; {gate.served(crop)}"
     )
 
 

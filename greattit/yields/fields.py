@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from greattit import indices
 from greattit.crops import taxonomy
 from greattit.errors import DatasetError
+from greattit.types import Series
 from greattit.yields.harvests import Harvests, _enough
 from greattit.yields.light import above_the_air, taken_up
 
@@ -22,6 +24,8 @@ Days = NDArray[np.datetime64]
 
 STEPS = 8
 """Even parts of the season, from its start to its end."""
+CLEAR_ENOUGH = 0.5
+"""Share of a field that must be seen clear for a look to count, where the looks say it."""
 HIGH = 0.8
 """Quantile of the looks of one part: clouds that were missed only lower greenness."""
 
@@ -63,6 +67,38 @@ def from_fields(folder: Path) -> Harvests:
     )
 
 
+def seasons_of(folder: Path) -> NDArray[np.int64]:
+    """Return the day of the year of each season's start and its length [days] (row, 2), rows as in `from_fields`."""
+    import pandas as pd
+
+    samples = _samples(folder)
+    samples = samples[samples["yield_kg_ha"].gt(0) & np.isfinite(samples["yield_kg_ha"])]
+    start, end = (pd.to_datetime(samples[name]).to_numpy("datetime64[D]") for name in ("season_start", "season_end"))
+    first = (start - start.astype("datetime64[Y]")).astype(np.int64) + 1
+    return np.stack([first, (end - start).astype(np.int64)], axis=1)
+
+
+def of_seasons(
+    many: Sequence[Series], start: Days, end: Days, lonlat: Doubles
+) -> tuple[Doubles, tuple[str, ...], Doubles]:
+    """Return what is looked at of many seasons (row, feature), its names, and the light taken up (row,).
+
+    The same as `from_fields` of the same looks: those that were seen half clear or better.
+    """
+    import pandas as pd
+
+    names = [str(number) for number in range(len(many))]
+    tables = [
+        pd.DataFrame({name: one.band(name) for name in one.bands}).assign(sample=name, date=one.dates)[
+            one.clear >= CLEAR_ENOUGH
+        ]
+        for name, one in zip(names, many, strict=True)
+    ]
+    parts = _by_part(pd.concat(tables, ignore_index=True), np.array(names), start, end)
+    columns = tuple(f"{what}_{part + 1}" for what in parts for part in range(STEPS))
+    return np.concatenate(list(parts.values()), axis=1), columns, _light(parts.get("ndvi"), lonlat[:, 1], start, end)
+
+
 def _samples(folder: Path) -> pd.DataFrame:
     import pandas as pd
 
@@ -81,6 +117,8 @@ def _looks(folder: Path) -> pd.DataFrame:
     if not file.is_file():
         raise DatasetError("has no series.parquet", subject=str(folder), remedy="put the seasons of the samples there")
     looks = pd.read_parquet(file)
+    if "clear" in looks:
+        looks = looks[looks["clear"] >= CLEAR_ENOUGH]
     if not {"sample", "date"} <= set(looks):
         raise DatasetError("series.parquet lacks sample or date", subject=str(folder))
     return looks

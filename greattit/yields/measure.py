@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +36,35 @@ class Mix:
     """the naive method it starts from"""
     share: float
     """0-1: how far it goes towards the mean of the learned ones"""
+    weights: Mapping[str, float]
+    """learned method -> its weight in that mean; they sum to 1"""
+
+    def learned(self, told: Mapping[str, Doubles]) -> Doubles:
+        """Return the weighted mean (row,) of the learned methods."""
+        return np.asarray(np.sum([weight * told[name] for name, weight in self.weights.items()], axis=0))
 
     def of(self, told: Mapping[str, Doubles]) -> Doubles:
         """Return the combined estimate (row,) of what each method told."""
-        learned = np.mean([values for name, values in told.items() if name not in NAIVE], axis=0)
-        return np.asarray(told[self.naive] + self.share * (learned - told[self.naive]))
+        return np.asarray(told[self.naive] + self.share * (self.learned(told) - told[self.naive]))
 
 
 def mix(told: Mapping[str, Doubles], truth: Doubles) -> Mix:
-    """Return the mix that was nearest: the naive method by absolute error, the share by Huber's loss (1964).
+    """Return the mix that was nearest: the naive method by absolute error, all else by Huber's loss (1964).
 
-    Both make less of a year or place that broke with all before it than squares would.
+    Both make less of a year or place that broke with all before it than squares would. A learned method weighs as one
+    over its loss squared.
     """
     naive = min((name for name in NAIVE if name in told), key=lambda name: float(np.abs(told[name] - truth).mean()))
     bend = 1.5 * float(np.median(np.abs(told[naive] - truth))) + 1e-9
 
-    def loss(share: float) -> float:
-        off = np.abs(Mix(naive, share).of(told) - truth)
-        return float(np.where(off < bend, off**2, 2.0 * bend * off - bend**2).mean())
+    def loss(values: Doubles) -> float:
+        off = np.abs(values - truth)
+        return float(np.where(off < bend, off**2, 2.0 * bend * off - bend**2).mean()) + 1e-9
 
-    return Mix(naive, float(min(SHARES, key=loss)))
+    weights = {name: loss(values) ** -2.0 for name, values in told.items() if name not in NAIVE}
+    whole = sum(weights.values())
+    weights = {name: weight / whole for name, weight in weights.items()}
+    return min((Mix(naive, float(share), weights) for share in SHARES), key=lambda one: loss(one.of(told)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +183,7 @@ def _mixed_from_others(told: Mapping[str, Doubles], truth: Doubles, fold: NDArra
     for one in np.unique(fold):
         own = fold == one
         others = {name: values[~own] for name, values in told.items()}
-        made = mix(others, truth[~own]) if not own.all() else Mix(mix(told, truth).naive, 0.5)
+        made = mix(others, truth[~own]) if not own.all() else replace(mix(told, truth), share=0.5)
         out[own] = made.of({name: values[own] for name, values in told.items()})
     return out
 
@@ -205,6 +214,7 @@ def _figures(harvests: Harvests, parts: tuple[Rows, dict[str, Told], list[Mix]],
     combined = {
         "from": {name: starts.count(name) for name in dict.fromkeys(starts)},
         "share_learned": float(np.mean([made.share for made in mixes])),
+        "weights": {name: float(np.mean([made.weights[name] for made in mixes])) for name in mixes[0].weights},
     }
     return {
         "samples": len(rows),
