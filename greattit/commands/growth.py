@@ -110,6 +110,7 @@ def evaluate_growth(
         Path | None, typer.Option(help="Parcels with the property crop; default: plots.geojson of the folder.")
     ] = None,
     year: Annotated[int | None, typer.Option(help="Year of the season; default: the last whole one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write growth-by-crop.png into this folder.")] = None,
 ) -> None:
     """Measure when each crop greens, peaks and ripens, and how far that is from the truth of made counties."""
     from rich.progress import Progress
@@ -119,10 +120,15 @@ def evaluate_growth(
 
         with Progress(disable=as_json, transient=True) as bar:
             task = bar.add_task("parcels", total=None)
-            report = measure.evaluate(
+            found = measure.measured(
                 address(catalogue),
                 parcels_file=plots,
                 year=year,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
+        report = found.report
         typer.echo(json.dumps(report, ensure_ascii=False) if as_json else measure.table(report))
+        if out:
+            from greattit.report.crops import write_crops
+
+            typer.echo(f"wrote {write_crops(found, out)}", err=as_json)

@@ -58,6 +58,18 @@ class Truth:
     """where it comes from"""
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The figures of `evaluate`, and the seasons they are of."""
+
+    report: dict[str, Any]
+    curves: Curves
+    """one row a parcel"""
+    crops: tuple[str, ...]
+    """(row,) house names"""
+    seasons: Seasons
+
+
 def evaluate(
     folder: str | Path,
     *,
@@ -65,6 +77,17 @@ def evaluate(
     year: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
+    """Return the figures of `measured` alone."""
+    return measured(folder, parcels_file=parcels_file, year=year, progress=progress).report
+
+
+def measured(
+    folder: str | Path,
+    *,
+    parcels_file: Path | None = None,
+    year: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Measured:
     """Return per crop the median start, peak and end of a year, the share of parcels with each, and errors.
 
     Parcels stand in `parcels_file`, by default in `folder`/plots.geojson, with the property `crop`; without a `year` it
@@ -109,7 +132,8 @@ def evaluate(
         },
         "crops": {crop: _crop(found, np.array([one == crop for one in crops])) for crop in sorted(set(crops))},
     }
-    return report | {"truth": _errors(found.main, truth, np.array(crops)) if truth else None}
+    report |= {"truth": _errors(found.main, truth, np.array(crops)) if truth else None}
+    return Measured(report, curves, tuple(crops), found)
 
 
 def usual_year(stack: Catalogue | Store) -> int:
