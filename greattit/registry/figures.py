@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HIGHER = ("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1", "object_f1", "object_recall", "extent_iou", "mean_iou")
+HIGHER = (
+    *("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1", "object_f1", "object_recall", "extent_iou", "mean_iou"),
+    *("r2", "r2_between_years"),
+)
 """figures of which more is better"""
-LOWER = ("ece", "ground lost", "area_median_abs_error")
+LOWER = (
+    *("ece", "ground lost", "area_median_abs_error"),
+    *("rmse_kg_ha",),
+)
 """figures of which less is better"""
 BESIDE = ("interval", "samples", "accepted", "accuracy_accepted", "majority", "random_forest", "fields")
 """figures that are shown and not compared"""
