@@ -22,7 +22,18 @@ from greattit.registry import swap
 WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 Change = Callable[[dict[str, Any]], None]
 
-NAMES = ("canopy", "clouds", "crops", "crops-canada", "crops-denmark", "crops-india", "cut", "fields", "vigour")
+NAMES = (
+    "canopy",
+    "clouds",
+    "cropmodel",
+    "crops",
+    "crops-canada",
+    "crops-denmark",
+    "crops-india",
+    "cut",
+    "fields",
+    "vigour",
+)
 """models that ship"""
 
 
