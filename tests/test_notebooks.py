@@ -85,11 +85,18 @@ def _calibrated(found: dict[str, Any], out: str) -> None:
     assert found["told"].returncode == 0 or found["told"].stderr.startswith("greattit: ")
 
 
+def _yields(found: dict[str, Any], out: str) -> None:
+    assert found["report"]["samples"] == 81 and found["card"]["method"] == "naive_mean"
+    assert found["told"].yields[0].kg_ha.p10 < found["told"].yields[0].kg_ha.p50
+    assert "81 harvests, 16 left out whole" in out and "maize" in out
+
+
 TOLD = {
     "01_one_plot": _a_line,
     "02_series": _a_line,
     "03_look_at_labels": _labels,
     "04_retrain": _retrained,
     "05_calibrate": _calibrated,
+    "06_yields": _yields,
 }
 """of each notebook, what it must have found and told"""
