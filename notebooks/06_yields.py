@@ -13,9 +13,9 @@
 # %% [markdown]
 # # What came off the fields, and who tells it best
 #
-# Measured yields of fields are told by naive and by learned methods, with whole blocks of fields left out, and a model of
-# one's own yields is made. The sample tiles that ship with the project are **simulated**: their yields follow the light that
-# the leaves took up, which real yields do only in part.
+# Measured yields of fields are told by naive and by learned methods, with whole blocks of fields left out, and a model
+# of one's own yields is made. The sample tiles that ship with the project are **simulated**: their yields follow the
+# light that the leaves took up, which real yields do only in part.
 
 # %%
 import json
@@ -55,8 +55,8 @@ print(made.samples, "fields in", made.groups, "blocks")
 # %% [markdown]
 # ## Naive and learned, on blocks that none of them saw
 #
-# `skill` is the share of the best naive method's error that is gone. The gate lets a learned method serve only when it is
-# surely nearer on unseen places and on later years; one year of fields can never show the second.
+# `skill` is the share of the best naive method's error that is gone. The gate lets a learned method serve only when it
+# is surely nearer on unseen places and on later years; one year of fields can never show the second.
 
 # %%
 report = evaluate(WORK / "yields")
@@ -66,9 +66,9 @@ print(as_table(report))
 methods = report["splits"]["place"]["methods"]
 names = list(methods)
 fig, ax = plt.subplots(figsize=(8, 3))
-low, high = zip(*(one["rmse_interval_95"] for one in methods.values()), strict=True)
 middle = [one["rmse_kg_ha"] for one in methods.values()]
-ax.errorbar(middle, names, xerr=[[m - a for m, a in zip(middle, low)], [b - m for m, b in zip(middle, high)]], fmt="o")
+low, high = ([abs(one["rmse_interval_95"][side] - one["rmse_kg_ha"]) for one in methods.values()] for side in (0, 1))
+ax.errorbar(middle, names, xerr=[low, high], fmt="o")
 ax.set_xlabel("RMSE on unseen blocks [kg/ha], 95 % over blocks (simulated fields)")
 ax.invert_yaxis()
 fig.tight_layout()
@@ -77,8 +77,8 @@ plt.show()
 # %% [markdown]
 # ## A model of one's own yields
 #
-# It holds the harvests themselves and stays where they may be. It tells by their mean unless the gate let another in, with
-# an interval from unseen blocks that widens when looks are few.
+# It holds the harvests themselves and stays where they may be. It tells by their mean unless the gate let another in,
+# with an interval from unseen blocks that widens when looks are few.
 
 # %%
 card = local.fit(WORK / "yields", WORK / "model")
