@@ -33,6 +33,8 @@ train: setup            ## weights and cards again, from the real series in $(SH
 	$(BIN)/greattit train clouds
 	$(BIN)/greattit train cut --data $(SHARED)
 	$(BIN)/greattit train fields --data $(SHARED)
+	$(BIN)/greattit train canopy
+	$(BIN)/greattit evaluate yield $(YIELDS:%=$(SHARED)/%) --card models/yields
 	$(BIN)/greattit models index
 
 evaluate: setup         ## every figure of the README
@@ -49,7 +51,10 @@ evaluate: setup         ## every figure of the README
 	for shots in 20 50 100; do $(BIN)/greattit evaluate crops $(SHARED)/series/brazil-modis-2015 --train-on $(SHARED)/series/brazil-modis-mt --shots $$shots; done
 	$(BIN)/python benchmarks/strange.py $(SHARED)/series/canada-2017 $(SHARED)/series/denmark-2016 $(SHARED)/series/india-2022
 	$(BIN)/greattit evaluate patches $(SHARED)/chips/agrifieldnet-india/fields.npz
+	for source in data/sample_tiles $(SHARED)/scenes/flanders-2018; do $(BIN)/greattit evaluate growth $$source; done
+	$(BIN)/greattit evaluate yield $(YIELDS:%=$(SHARED)/%)
 
+YIELDS := series/vietnam-rice-2022 tables/china-henan-winter-wheat tables/china-dongting-rice tables/usda-county-yields
 PEERS := canada-2017 denmark-2016 india-2022 brazil-cbers-2018 brazil-s2-rondonia brazil-modis-mt korea-2021 vietnam-rice-points central-asia brazil-modis-2015
 peers: setup            ## docs/benchmarks.md again: well-known classifiers on the same folds (about 40 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/greattit evaluate peers $(PEERS:%=$(SHARED)/series/%) --out docs/benchmarks.md
@@ -66,6 +71,7 @@ benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minut
 	$(BIN)/python benchmarks/clouds.py
 	$(BIN)/python benchmarks/crops.py
 	$(BIN)/python benchmarks/plots.py
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/parcelfile.py 100000
 
 kills: setup            ## an ingest killed at 200 random moments
@@ -85,6 +91,8 @@ vendor: setup           ## the page's map libraries again, from the lock file (n
 pictures: setup         ## the README's pictures again
 	GREATTIT_PICTURES=docs/pictures $(BIN)/pytest tests/test_browser.py -k circles
 	$(BIN)/greattit demo --out .build/demo && cp .build/demo/appraisal.png docs/pictures/appraisal.png
+	$(BIN)/greattit growth data/sample_tiles --plot data/sample_tiles/demo_plot.geojson --day 2023-08-20 --crop maize \
+		--neighbours data/sample_tiles/plots.geojson --out docs/pictures
 
 clean:
 	rm -rf .venv .build demo

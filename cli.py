@@ -13,6 +13,7 @@ import typer
 from greattit.commands import (
     canopy,
     claims,
+    cropmodel,
     fields,
     growth,
     labelled,
@@ -233,6 +234,8 @@ app.command()(fields.delineate)
 learning.train_app.command("cut")(fields.train_cut)
 learning.train_app.command("fields")(fields.train_fields)
 learning.train_app.command("canopy")(canopy.train_canopy)
+learning.train_app.command("cropmodel")(cropmodel.train_cropmodel)
+learning.evaluate_app.command("cropmodel")(cropmodel.evaluate_cropmodel)
 learning.train_app.command("yields")(yields.train_yields)
 learning.evaluate_app.command("growth")(growth.evaluate_growth)
 learning.evaluate_app.command("yield")(yields.evaluate_yield)

@@ -61,19 +61,22 @@ def look_ahead(
     grade: str = "",
     weather: Weather | None = None,
     model: Local | None = None,
+    sown: date | None = None,
+    irrigated: bool = False,
     drawing: Drawing = SLOPPY,
 ) -> Outlook:
     """Return what will come off one plot, as seen in an opened catalogue or cube up to `day`.
 
     `crop` is what grows there; without it the plot's property `crop` counts, else what the looks tell. `region`
     overrides the place found; a price `book` stands before the project's prices, and a `model` of one's own measured
-    yields in the place of the table. Yields and worth are those of
+    yields in the place of the table. With `weather`, estimates by light and, where the day it was `sown` is given, by a
+    crop model stand beside. Yields and worth are those of
     `appraisal.appraise`, to the last digit, where the crop is told from the looks and neither is given. Raises
     `PlotError`, `TilesError` and `PolicyError`.
     """
     from greattit import clouds, crops, growth, plots, series, value, yields
     from greattit.growth.told import called
-    from greattit.yields.beside import by_light
+    from greattit.yields.beside import by_light, by_scenarios
 
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day) or ""
     if region:
@@ -93,6 +96,8 @@ def look_ahead(
     beside: tuple[Beside, ...] = ()
     if weather is not None and call.crop is not None:
         beside = (by_light(call.crop, course, growth.season_curve(looks, day), weather, day=day),)
+        if sown is not None:
+            beside = (*beside, by_scenarios(call.crop, weather, sown=sown, irrigated=irrigated, day=day))
     return Outlook(
         plot=plot,
         day=day,

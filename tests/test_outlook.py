@@ -108,6 +108,32 @@ def test_light_and_water_stand_beside_and_have_no_say(
     assert "no figures of apple" in none.basis
 
 
+def test_a_crop_model_tells_the_spread_of_other_years_where_the_day_of_sowing_is_known(
+    sample_tiles: Path, demo: Plot, tmp_path: Path
+) -> None:
+    from greattit.weather import read
+
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2014-01-01", "2023-12-31")
+    warm = 12 - 9 * np.cos(2 * np.pi * days.dayofyear / 365) + rng.normal(0, 2, len(days))
+    table = pd.DataFrame({"date": days, "tmin_c": warm - 4, "tmax_c": warm + 6, "tmean_c": warm + 1})
+    table["precip_mm"] = rng.gamma(0.3, 7, len(days)) * (1 + 0.5 * np.sin(days.year))
+    table.to_csv(tmp_path / "years.csv", index=False)
+    sky, stack = read(tmp_path / "years.csv", latitude=50.8, elevation_m=20.0), open_stack(sample_tiles)
+    told = outlook.look_ahead(stack, demo, DAY, crop="maize", weather=sky, sown=date(2023, 5, 1))
+    spread = told.beside[1].spread
+    assert spread is not None
+    assert 1000 < spread.p10 < spread.p50 < spread.p90 < 25000
+    assert "9 other years" in told.beside[1].basis
+    assert "(years 2014 to 2022)" in told.beside[1].basis
+    assert told.yields == outlook.look_ahead(stack, demo, DAY, crop="maize").yields
+    short = outlook.look_ahead(
+        stack, demo, DAY, crop="maize", weather=sky.between(date(2022, 1, 1), DAY), sown=date(2023, 5, 1)
+    ).beside[1]
+    assert math.isnan(short.kg_ha)
+    assert "fewer than 5 other years" in short.basis
+
+
 def rice_fields(folder: Path, count: int = 40) -> Path:
     """A made set of fields of one season; every second block yields a tenth more."""
     rng = np.random.default_rng(0)

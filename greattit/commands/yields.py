@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,13 @@ def yield_(
     weather: Annotated[
         Path | None, typer.Option(help="Daily weather (CSV, parquet, JSON): an estimate by light and water beside it.")
     ] = None,
+    sown: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Day of sowing: with weather of other years a crop model stands beside."
+        ),
+    ] = None,
+    irrigated: Annotated[bool, typer.Option("--irrigated", help="The crop model waters the field.")] = False,
     as_of: AsOf = None,
     as_json: Json = False,
     surveyed: Annotated[
@@ -70,6 +78,8 @@ def yield_(
                     grade=grade,
                     weather=sky,
                     model=own,
+                    sown=sown.date() if sown else None,
+                    irrigated=irrigated,
                     drawing=SURVEYED if surveyed else SLOPPY,
                 )
             found.append(outlook.as_dict(told))
@@ -100,6 +110,8 @@ def _print(told: Outlook) -> None:
                 typer.echo(f"    {figure.name:24s} {float(figure.value):10.4g} {figure.unit:8s} {figure.source[:110]}")
     for beside in told.beside:
         amount = "" if beside.kg_ha != beside.kg_ha else f"{beside.kg_ha:,.0f} kg/ha; "
+        if beside.spread is not None:
+            amount = f"{_interval(beside.spread)}; "
         typer.echo(f"  beside it, {beside.method}: {amount}{beside.basis}")
     for reason in told.missing:
         typer.secho(f"  {reason}", fg="yellow")

@@ -12,7 +12,7 @@ the season by FAO-56 (`weather.water_balance`), rain-fed on a loam.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from greattit.crops import taxonomy
 from greattit.errors import PolicyError
-from greattit.types import Figure, Growth
+from greattit.types import Figure, Growth, Interval
 from greattit.yields.light import PAR, fapar
 from greattit.yields.table import lookup
 
@@ -48,6 +48,8 @@ class Beside:
     """one sentence: what it rests on, or why there is none"""
     figures: tuple[Figure, ...] = ()
     """the numbers used, each with its source"""
+    spread: Interval | None = None
+    """[kg/ha] over the weather of other years, not over what else may happen; None where there is none"""
 
 
 def by_light(
@@ -84,6 +86,31 @@ def by_light(
     over = "the whole season" if growth.end else f"the season so far ({last}), which is not over"
     text = f"Light absorbed over {over}, times sourced efficiency, water and harvest index; no interval, no say"
     return Beside("light use", float(marketed), text, figures)
+
+
+def by_scenarios(crop: str, weather: Weather, *, sown: date, irrigated: bool, day: date) -> Beside:
+    """Return what a crop model's surrogate makes of this season's weather up to `day`, joined to each other year's.
+
+    `weather` holds daily weather of this season and of five or more other years. A loam is taken, and the model's own
+    variety. Never raises for what cannot be reckoned: the estimate is NaN then, and its basis says why.
+    """
+    from greattit.cropmodel import CropModelError, load, scenarios
+    from greattit.errors import ModelError, WeatherError
+
+    try:
+        found = scenarios(
+            weather,
+            taxonomy.house_name(crop),
+            sown=sown,
+            soil="loam",
+            irrigated=irrigated,
+            weather_so_far=weather.between(sown, day),
+            model=load(),
+        )
+    except (CropModelError, WeatherError, ModelError) as error:
+        return replace(_none(str(error)), method="crop model")
+    text = f"{found.basis} (years {found.years[0]} to {found.years[-1]}); no say"
+    return Beside("crop model", found.market.p50, text, (), found.market)
 
 
 LEAVES = ("efficiency", "harvest_index", "moisture")
