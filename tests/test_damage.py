@@ -82,7 +82,7 @@ def weather(dry: bool = False, night: str = "", tmin: float = 5.0) -> sky.DailyW
 
 
 def since(day: str) -> np.ndarray:
-    return LOOKS >= np.datetime64(day)
+    return np.datetime64(day) <= LOOKS
 
 
 def look(cover: np.ndarray, crop: str | None = "maize", **given: Any) -> tuple[Any, ...]:
@@ -170,7 +170,7 @@ def test_a_pest_spreads_from_inside() -> None:
 
 
 def test_what_fits_several_causes_is_of_unknown_cause() -> None:
-    few = (LOOKS < np.datetime64("2023-07-05")) | (LOOKS > np.datetime64("2023-08-05"))
+    few = (np.datetime64("2023-07-05") > LOOKS) | (np.datetime64("2023-08-05") < LOOKS)
     own = series(np.where(since("2023-07-20"), 0.4, 1.0) * green())
     gap = Series("made", LOOKS[few], BANDS, own.values[few], own.clear[few])
     told = damage.look(gap, day=DAY, call=call("maize"), neighbours=series(green()), usual=USUAL)
@@ -254,15 +254,15 @@ def test_rows_and_single_looks_agree() -> None:
     told = damage.look_rows(
         many, day=DAY, neighbours=beside, calls=[call("maize")] * len(many), usual=[USUAL] * len(many)
     )
-    one_by_one = [
-        damage.look(one, day=DAY, neighbours=beside[0], call=call("maize"), usual=USUAL) for one in many
-    ]
+    one_by_one = [damage.look(one, day=DAY, neighbours=beside[0], call=call("maize"), usual=USUAL) for one in many]
     assert [names(one) for one in told] == [names(one) for one in one_by_one]
     assert [[h.evidence for h in one] for one in told] == [[h.evidence for h in one] for one in one_by_one]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.booleans(), min_size=len(LOOKS), max_size=len(LOOKS)), st.floats(0.9, 1.05), st.integers(0, 2**32 - 1))
+@given(
+    st.lists(st.booleans(), min_size=len(LOOKS), max_size=len(LOOKS)), st.floats(0.9, 1.05), st.integers(0, 2**32 - 1)
+)
 def test_fewer_looks_never_invent_damage(kept: list[bool], vigour: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.01, len(LOOKS))
     own = series(np.clip(vigour * green() + noise, 0, 1))
@@ -271,6 +271,23 @@ def test_fewer_looks_never_invent_damage(kept: list[bool], vigour: float, seed: 
     given_: dict[str, Any] = {"call": call("maize"), "usual": USUAL, "weather": weather()}
     assert damage.look(thin, day=DAY, neighbours=series(green()), **given_) == ()
     assert damage.look(thin, day=DAY, neighbours=None, **given_) == ()
+
+
+def test_a_crop_in_bloom_has_lost_nothing() -> None:
+    petals = {"B02": 0.07, "B03": 0.33, "B04": 0.36, "B08": 0.50, "B11": 0.25, "B12": 0.12}
+    bloom = np.where(since("2023-07-05") & ~since("2023-08-10"), 0.45, 0.0)
+    spoilt = series(green(), part=petals, share=bloom)
+    told = damage.look(spoilt, day=DAY, call=call("sunflower"), neighbours=series(green()), usual=USUAL)
+    assert told == ()
+
+
+def test_a_patch_that_grows_while_the_mean_holds_is_a_pest() -> None:
+    rows_, cols = np.indices((SIDE, SIDE))
+    away = np.hypot(rows_ - 4, cols - 4)
+    t = (LOOKS - np.datetime64("2023-01-01")).astype(float)
+    sick = 1 - 0.75 * np.clip((t[:, None, None] - 185 - 14 * away) / 12, 0, 1) * (away < 3.2)
+    told = look((whole(green()) * sick).mean(axis=(1, 2)), segment=field(), cube=cube(whole(green()) * sick))
+    assert names(told) == ["pest or disease"] and 0.1 < told[0].share < 0.4
 
 
 def test_a_lone_cloudy_look_is_no_loss() -> None:
@@ -315,7 +332,8 @@ def test_radar_sees_water_that_is_not_always_there() -> None:
     level[6:8, :6] = 10 ** (-2.05)
     level[:, 9:] = 10 ** (-2.1)
     layers = {
-        name: 10 * np.log10(level * off * rng.gamma(4.4, 1 / 4.4, level.shape)) for name, off in (("VV", 1), ("VH", 0.2))
+        name: 10 * np.log10(level * off * rng.gamma(4.4, 1 / 4.4, level.shape))
+        for name, off in (("VV", 1), ("VH", 0.2))
     }
     wet = water.radar_margin(layers) > 0
     assert wet[6:8, 1:5, 1:8].mean() > 0.9

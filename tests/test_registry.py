@@ -31,6 +31,7 @@ NAMES = (
     "crops-denmark",
     "crops-india",
     "cut",
+    "damage",
     "fields",
     "vigour",
 )

@@ -128,7 +128,9 @@ def test_only_what_a_county_names_is_varied() -> None:
 
 
 def test_crops_days_and_seeds_held_out_are_others() -> None:
-    learn, held = load_recipe("damage-learn"), load_recipe("damage-held-out")
-    assert set(learn["crops"]) & set(held["crops"]) == {"grassland"}
-    seeds = [{one["seed"] for one in plan["counties"]} for plan in (learn, held)]
-    assert not seeds[0] & seeds[1]
+    held = load_recipe("damage-held-out")
+    for name in ("damage-learn", "damage-choose"):
+        plan = load_recipe(name)
+        assert set(plan["crops"]) & set(held["crops"]) == {"grassland"}
+        seeds = [{one["seed"] for one in both["counties"]} for both in (plan, held)]
+        assert not seeds[0] & seeds[1]

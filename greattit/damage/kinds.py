@@ -32,6 +32,10 @@ CAME = 0.35
 """a stand that lost this share of its own best had come"""
 NEVER_SHARE = 0.3
 """share of the plot without a stand from which it failed in part"""
+GROWN = 0.6
+"""cover of the plot's best tenth from which its patches are judged"""
+PATCH_SHARE, PATCH_CONTRAST = (0.15, 0.85), 0.4
+"""share of the plot, and difference in loss between its pixels, of a patch that grows while the plot's mean holds"""
 PATCHY = 0.33
 """difference in loss between the pixels hit most and least (p90 - p10) from which a loss is patchy"""
 SLOW_DAYS = 12.0
@@ -123,8 +127,8 @@ def _flood(signs: Signs, at: int, plot: Plot) -> Hazard | None:
         if seen is None or seen.first < dry_until:
             return None
         text = (
-            f"open water over {seen.share:.0%} of the plot in {seen.looks} clear looks (NDVI under 0.2, MNDWI over 0.3)"
-            f" and {seen.passes} radar passes (VV under {water.WATER_VV_DB:.0f} dB and {water.DROP_DB:.0f} dB under its "
+            f"open water over {seen.share:.0%} of the plot in {seen.looks} clear looks (NDVI < 0.2, MNDWI > 0.3) "
+            f"and {seen.passes} radar passes (VV under {water.WATER_VV_DB:.0f} dB, {water.DROP_DB:.0f} dB under its "
             f"own median), {_date(seen.first)} to {_date(seen.last)}"
         )
         return Hazard(FLOOD, seen.share, _date(seen.first), text, last=_date(seen.last))
@@ -171,7 +175,7 @@ def _stand(signs: Signs, at: int, plot: Plot, water: Hazard | None, levels: Leve
     thirsty = _short(signs, at, plot, levels, bare)
     came = bool(signs.own.found[at] and signs.own.depth[at] >= CAME)
     yes, missing, day = (part[at] for part in signs.failed)
-    if ((yes and not came) or bare >= NEVER_SHARE) and thirsty is None:
+    if (yes and not came and thirsty is None) or bare >= NEVER_SHARE:
         flooded = water is not None and water.day <= _date(day)
         return None if flooded else _failed(signs, at, plot, float(missing), float(day), levels)
     for loss, against in ((signs.loss, True), (signs.own, False)):
@@ -181,7 +185,9 @@ def _stand(signs: Signs, at: int, plot: Plot, water: Hazard | None, levels: Leve
             cause = _cause(signs, loss, at, plot, levels, against)
             if cause is not None:
                 return cause
-    return thirsty if water is None else None
+    if water is not None:
+        return None
+    return thirsty or _patches(signs, at, plot, levels)
 
 
 def _never_came(signs: Signs, at: int, plot: Plot, levels: Levels) -> float:
@@ -221,7 +227,7 @@ def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Ha
     rules = policy.load("hazards").on(plot.day)
     near = signs.rows.usual[at][(signs.rows.day[at] >= day) & np.isfinite(signs.rows.usual[at])]
     shared = bool(len(near) == 0 or near.max() <= levels.short + 0.1)
-    even = best >= lost.MEASURED and not 0.1 < bare < 0.9
+    even = best >= lost.MEASURED and bare <= 0.1
     if not shared and not even:
         return None
     strong, least = float(rules.rule("thirst").value), int(rules.rule("thirst_days").value)
@@ -230,6 +236,29 @@ def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Ha
         return None
     text = f"its green cover never passed {best:.0%} in the middle of its season, with {len(days)} days of thirst"
     return Hazard(DROUGHT, 1.0, _date(min(float(day), float(days[least - 1]))), text)
+
+
+def _patches(signs: Signs, at: int, plot: Plot, levels: Levels) -> Hazard | None:
+    """Return the pest that the plot's mean does not show yet: a patch that grows, against the plot's own best tenth.
+
+    It needs no neighbours, and the calendar: what ripens does so in patches too.
+    """
+    harvest, sown = float(signs.rows.harvest[at]), float(signs.rows.sown[at])
+    if plot.pixels is None or not np.isfinite(harvest + sown):
+        return None
+    best = px.best_tenth(plot.pixels)
+    inside = (plot.pixels.day >= sown + lost.AFTER_SOWING_DAYS) & (plot.pixels.day <= harvest - levels.before_days)
+    inside &= np.nan_to_num(best) >= GROWN
+    if inside.sum() < 4:
+        return None
+    first, last = float(plot.pixels.day[inside][0]), float(plot.pixels.day[inside][-1])
+    shape = px.spread(plot.pixels, np.where(inside, best, np.nan), first, last, 0.0)
+    if shape is None or not PATCH_SHARE[0] <= shape.share <= PATCH_SHARE[1] or shape.contrast < PATCH_CONTRAST:
+        return None
+    if shape.days < max(levels.spread_days, SLOW_DAYS):
+        return None
+    text = f"a patch grew over {shape.share:.0%} of the plot within {shape.days:.0f} days, the rest stayed green"
+    return Hazard(PEST, shape.share, _date(shape.first), text)
 
 
 def _by_water(loss: Loss, at: int, water: Hazard) -> bool:

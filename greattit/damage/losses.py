@@ -21,9 +21,9 @@ class Levels:
 
     fall: float = 0.18
     """share of the cover that must be missing, after it was there, for a loss"""
-    ripe: float = 0.72
+    ripe: float = 0.78
     """share of their best cover under which the neighbours ripen, and differences are those of dates"""
-    before_days: float = 8.0
+    before_days: float = 12.0
     """from so long before the first usual day of the harvest on a loss may be ripening"""
     short: float = 0.80
     """cover that a stand in the middle of its season has, unless something keeps it short"""
@@ -31,13 +31,13 @@ class Levels:
     """share of a loss that falls between two looks of a sudden one"""
     bare: float = 0.14
     """cover up to which a plot is bare: cut, not hailed"""
-    never: float = 0.80
+    never: float = 0.75
     """share of the neighbours' cover that a stand which failed never reaches"""
     char_mirbi: float = 1.66
     """MIRBI above which dark ground is charred"""
     char_nir: float = 0.16
     """NIR below which ground may be charred [1]"""
-    spread_days: float = 9.0
+    spread_days: float = 6.0
     """days over which a loss must spread to be a pest"""
     own_margin_days: float = 30.0
     """so long before the first usual day of the harvest a fall of the plot and its neighbours alike is no ripening"""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from greattit.simulate.sky import Look
     from greattit.types import Cube
 
-RECIPES = {"learn": "damage-learn", "held-out": "damage-held-out"}
+RECIPES = {"learn": "damage-learn", "choose": "damage-choose", "held-out": "damage-held-out"}
 """what a recipe is for -> its name"""
 INSIDE = 0.5
 """share of a 10 m pixel from which it is cut out for a made field"""

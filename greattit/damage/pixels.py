@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -23,16 +23,22 @@ LEAST_COVERAGE = 0.5
 """Pixels count that belong to the plot by this share or more; all of them where there are fewer than `LEAST_PIXELS`."""
 LEAST_PIXELS = 6
 """With fewer pixels nothing is said about patches."""
-WET_SHARE = 0.10
-"""Share of the plot under water from which a look counts as wet."""
-RADAR_SHARE = 0.08
-"""The same of a radar pass: on made plots without water one pass in 10,000 shows as much."""
+WET_SHARE = 0.06
+"""Share of the plot under water from which a look counts as wet: none of 25,000 made looks without water had 0.03."""
+RADAR_SHARE = 0.05
+"""The same of a radar pass: one in 10,000 made passes without water shows as much."""
+FAINT_DB, FAINT_SHARE = -1.0, 0.06
+"""A pass that falls short of `water.radar_margin` by so little, on such a share, confirms a wet look beside it."""
+CHAR_SHARE, STUBBLE_SHARE = 0.2, 0.12
+"""Share of the plot under char from which straw was burnt; the second against bright stubble."""
+DRY_SHARE = 0.03
+"""A clear look with less water than this, between passes that showed water, says that they saw smooth bare soil."""
+RUN_DAYS = 30
+"""Looks with water within so many days belong to one flood."""
 STRONG_SHARE = 0.35
 """Share under char beyond doubt from which one look suffices."""
 CHAR_EDGE = 0.07
 """MIRBI by which a charred pixel may fall below the threshold beside one that does not"""
-CHAR_SHARE = 0.2
-"""Share of the plot under char from which straw was burnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +116,8 @@ def stack(segment: Segment, cube: Cube, *, since: date, day: date, levels: Level
     }
     unknown = np.full(clear.shape, np.nan)
     bands = {name: bands.get(name, unknown) for name in ("B02", "B03", "B04", "B08", "B11", "B12")}
-    green = cover(np.asarray(indices.ndvi(bands["B04"], bands["B08"]), np.float64))
+    ndvi, ndmi = indices.ndvi(bands["B04"], bands["B08"]), indices.ndmi(bands["B08"], bands["B11"])
+    green = cover(np.asarray(ndvi, np.float64), np.asarray(ndmi, np.float64), bands["B08"])
     wet = np.where(np.isfinite(green), water.optical_water(bands), np.nan)
     char, strong = _char(bands, green, levels)
     weight = coverage[box][inside].astype(np.float64)
@@ -148,7 +155,7 @@ def share_of(flags: Array, weight: Array) -> Array:
 
 
 def flooded(pixels: Stack) -> Flooded | None:
-    """Return the water that came over a plot: seen in two looks or passes within 30 days; None where it did not.
+    """Return the water that came over a plot: seen twice within `RUN_DAYS`, by eye or radar; None where it did not.
 
     A pixel that is wet in half of all looks is a pond, and no flood.
     """
@@ -156,28 +163,55 @@ def flooded(pixels: Stack) -> Flooded | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         always = np.nansum(optical, axis=0) > 0.5 * np.maximum(np.isfinite(optical).sum(axis=0), 1)
     optical = np.where(always, np.nan, optical)
-    radar = np.where(np.isfinite(pixels.radar_wet) & ~always, pixels.radar_wet > 0.0, np.nan)
-    seen = [*zip(pixels.day, share_of(optical, pixels.weight), optical, [True] * len(optical), strict=True)]
-    seen += [*zip(pixels.radar_day, share_of(radar, pixels.weight), radar, [False] * len(radar), strict=True)]
-    wet = sorted((int(d), s, f, o) for d, s, f, o in seen if s >= (WET_SHARE if o else RADAR_SHARE))
-    runs = [[one for one in wet if start <= one[0] <= start + 30] for start, *_ in wet]
-    runs = [run for run in runs if len(run) >= 2]
+    wet = [
+        (int(day), float(share), True, True)
+        for day, share in zip(pixels.day, share_of(optical, pixels.weight), strict=True)
+        if share >= WET_SHARE
+    ]
+    wet = sorted(wet + _wet_passes(pixels, always))
+    runs = [[one for one in wet if start <= one[0] <= start + RUN_DAYS] for start, *_ in wet]
+    runs = [run for run in runs if sum(sure for *_, sure in run) >= 2 or (len(run) >= 2 and any(one[2] for one in run))]
+    dry = [int(d) for d, s in zip(pixels.day, share_of(optical, pixels.weight), strict=True) if s < DRY_SHARE]
+    runs = [run for run in runs if any(eye for *_, eye, _ in run) or not _between(dry, run[0][0], run[-1][0])]
     if not runs:
         return None
     run = max(runs, key=len)
-    looks = [f for _, _, f, o in run if o]
-    best = max((s for _, s, _, o in run if o), default=0.0)
-    if not looks:
-        best = float(np.median([s for _, s, _, _ in run]))
-    return Flooded(float(min(best, 1.0)), run[0][0], run[-1][0], len(looks), len(run) - len(looks))
+    looks = [share for _, share, eye, _ in run if eye]
+    share = max(looks) if looks else float(np.median([share for _, share, *_ in run]))
+    return Flooded(min(share, 1.0), run[0][0], run[-1][0], len(looks), len(run) - len(looks))
+
+
+def _between(days: Sequence[int], first: int, last: int) -> bool:
+    return any(first <= day <= last for day in days)
+
+
+def _wet_passes(pixels: Stack, always: NDArray[np.bool_]) -> list[tuple[int, float, bool, bool]]:
+    """Return the radar passes with water: day, share, False (no optical look), and whether it is sure or faint."""
+    found = []
+    known = np.isfinite(pixels.radar_wet) & ~always
+    sure = share_of(np.where(known, pixels.radar_wet > 0.0, np.nan), pixels.weight)
+    faint = share_of(np.where(known, pixels.radar_wet > FAINT_DB, np.nan), pixels.weight)
+    for day, most, least in zip(pixels.radar_day, sure, faint, strict=True):
+        if most >= RADAR_SHARE or least >= FAINT_SHARE:
+            found.append((int(day), float(max(most, least)), False, bool(most >= RADAR_SHARE)))
+    return found
+
+
+def best_tenth(pixels: Stack) -> Array:
+    """Return the ninth decile of the pixels' cover in each look (t,); NaN where half of them were not seen."""
+    enough = np.isfinite(pixels.cover).mean(axis=1) >= CLEAR_ENOUGH if pixels.cover.size else np.zeros(0, bool)
+    found = np.full(len(pixels.day), np.nan)
+    if enough.any():
+        found[enough] = np.nanquantile(pixels.cover[enough], 0.9, axis=1)
+    return found
 
 
 def wet_once(pixels: Stack, first: float, last: float) -> tuple[int, float] | None:
-    """Return the day and share of the wettest look between two days, where a seventh of the plot or more was wet."""
+    """Return the day and share of the wettest look between two days, where a tenth of the plot or more was wet."""
     share = share_of(pixels.wet, pixels.weight)
     share = np.where((pixels.day >= first) & (pixels.day <= last) & np.isfinite(share), share, 0.0)
     at = int(np.argmax(share)) if len(share) else -1
-    return (int(pixels.day[at]), float(share[at])) if at >= 0 and share[at] >= 0.15 else None
+    return (int(pixels.day[at]), float(share[at])) if at >= 0 and share[at] >= 0.1 else None
 
 
 def spread(pixels: Stack, usual: Array, good: float, until: float, depth: float) -> Spread | None:
@@ -222,19 +256,20 @@ def short_of(pixels: Stack, usual: Array, never: float) -> float:
 def charred(pixels: Stack, since: float, levels: Levels, stubble: bool) -> tuple[int, int, float] | None:
     """Return first and last day (since 1970) and share of the plot burnt after a green stand; None where none is.
 
-    Looks before the day `since` do not count (NaN: all do). Two looks must show it, or one beyond doubt; against bright
-    `stubble` a fifth of the plot is beyond doubt, on ground that is dark and wet in autumn more. Where some of the plot
-    is charred, pixels count from `CHAR_EDGE` lower on: the mixed ones of its edge, and where wind has taken some ash.
+    Looks before the day `since` do not count (NaN: all do). Two looks must show it, or one beyond doubt; against
+    bright `stubble` an eighth of the plot is beyond doubt, on ground that is dark and wet in autumn more. Where some of
+    the plot is charred, pixels count from `CHAR_EDGE` lower on: those of its edge, and where wind has taken some ash.
     """
     known = np.isfinite(pixels.char)
     share = share_of(np.where(known, pixels.char > levels.char_mirbi, np.nan), pixels.weight)
     wide = share_of(np.where(known, pixels.char > levels.char_mirbi - CHAR_EDGE, np.nan), pixels.weight)
     green = np.where(share_of(pixels.cover, pixels.weight) > 0.4, pixels.day, -np.inf)
     with np.errstate(invalid="ignore"):
-        lit = (share >= CHAR_SHARE) & ~(pixels.day < since)
+        least = STUBBLE_SHARE if stubble else CHAR_SHARE
+        lit = (share >= least) & ~(pixels.day < since)
         lit &= pixels.day - np.maximum.accumulate(green) <= AFTER_GREEN_DAYS
         sure = share if stubble else share_of(pixels.strong, pixels.weight)
-        beyond = lit & (sure >= (CHAR_SHARE if stubble else STRONG_SHARE))
+        beyond = lit & (sure >= (STUBBLE_SHARE if stubble else STRONG_SHARE))
     if lit.sum() < 2 and not beyond.any():
         return None
     days = pixels.day[lit]

@@ -22,13 +22,26 @@ CLEAR_ENOUGH = 0.5
 """Share of the plot that must be seen clear for a look to count."""
 BARE_NDVI, FULL_NDVI = 0.15, 0.88
 """NDVI of bare soil and of a closed canopy, the ends of `cover`."""
+BARE_NDMI, FULL_NDMI = 0.0, 0.45
+"""the same of NDMI: straw and soil are drier"""
+BRIGHT_NIR, LEAFY_NDVI = 0.25, 0.25
+"""reflectance in B08 and NDVI from which NDMI speaks of leaves: water and shadow are darker, snow has a lower NDVI"""
 NEAR_DAYS = 15.0
 """A look of the neighbours counts for a plot's look when it is so near [days]; between two it is interpolated."""
 
 
-def cover(ndvi: Array) -> Array:
-    """Return the green cover 0-1 of NDVI by the linear mixture of Gutman and Ignatov 1998, Int. J. Remote Sens. 19."""
-    return np.asarray(np.clip((ndvi - BARE_NDVI) / (FULL_NDVI - BARE_NDVI), 0.0, 1.0))
+def cover(ndvi: Array, ndmi: Array, nir: Array) -> Array:
+    """Return the green cover 0-1 by the linear mixture of Gutman and Ignatov 1998, Int. J. Remote Sens. 19.
+
+    It is that of NDVI, or that of NDMI where that is more and leaves are there: petals raise
+    the red and not B11, so that a crop in bloom keeps its cover (rapeseed: Sulik and Long 2016, Remote Sens. Environ.
+    184). NaN of NDMI leaves that of NDVI.
+    """
+    green = np.clip((ndvi - BARE_NDVI) / (FULL_NDVI - BARE_NDVI), 0.0, 1.0)
+    with np.errstate(invalid="ignore"):
+        leafy = (nir >= BRIGHT_NIR) & (ndvi >= LEAFY_NDVI)
+        moist = np.where(leafy, np.clip((ndmi - BARE_NDMI) / (FULL_NDMI - BARE_NDMI), 0.0, 1.0), np.nan)
+    return np.asarray(np.where(np.isfinite(green), np.fmax(green, moist), np.nan))
 
 
 def mirbi(swir1: Array, swir2: Array) -> Array:
@@ -127,7 +140,9 @@ def _looks(series: Series, first: int, last: int) -> Array:
     bands = {name: series.band(name).astype(np.float64)[keep] for name in ("B02", "B03", "B04", "B08", "B11", "B12")}
     burnt = mirbi(bands["B11"], bands["B12"])
     nbr = indices.nbr(bands["B08"], bands["B12"])
-    return np.stack([days[keep], cover(green[keep]), burnt, nbr, bands["B08"], optical_water(bands)])
+    moist = np.asarray(indices.ndmi(bands["B08"], bands["B11"]), np.float64)
+    leaf = cover(green[keep], moist, bands["B08"])
+    return np.stack([days[keep], leaf, burnt, nbr, bands["B08"], optical_water(bands)])
 
 
 def _beside(near: Series | None, days: Array, first: int, last: int) -> Array:
