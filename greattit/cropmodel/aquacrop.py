@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from greattit.cropmodel.crops import kind
-from greattit.cropmodel.record import CO2_PPM, KEPT_WET, CropModelError, Daily, Grown, Plan
+from greattit.cropmodel.record import CO2_PPM, KEPT_WET, MOST_WATER_MM, CropModelError, Daily, Grown, Plan
 from greattit.cropmodel.soils import Soil
 
 FIRST = "1990-01-01"
@@ -68,7 +68,7 @@ class AquaCrop:
         return parameters(crop)
 
     def _model(self, plan: Plan, weather: Daily) -> Any:
-        from aquacrop import CO2, AquaCropModel, Crop, InitialWaterContent, IrrigationManagement  # type: ignore
+        from aquacrop import CO2, AquaCropModel, Crop, InitialWaterContent  # type: ignore
         from pandas import DataFrame, date_range
 
         days = date_range(FIRST, periods=len(weather))
@@ -94,7 +94,7 @@ class AquaCrop:
             _soil(plan.soil),
             crop,
             InitialWaterContent(wc_type="Pct", value=[100.0 * plan.water_at_sowing]),
-            IrrigationManagement(irrigation_method=4, NetIrrSMT=100.0 * KEPT_WET) if plan.irrigated else None,
+            _water() if plan.irrigated else None,
             co2_concentration=CO2(constant_conc=True, current_concentration=CO2_PPM),
         )
 
@@ -113,6 +113,17 @@ def changes(plan: Plan, own: dict[str, float]) -> dict[str, float]:
     changed["PlantPop"] = own["PlantPop"] * plan.density_share
     changed["CCx"] = min(own["CCx"] * plan.cover_share, 0.99)
     return changed
+
+
+def _water() -> Any:
+    """Return irrigation to field capacity whenever the root zone falls below `KEPT_WET`.
+
+    AquaCrop's net irrigation would not do: it begins with the first transpiration, and rice set into ground that dries
+    in the sun until then dies on its first day.
+    """
+    from aquacrop import IrrigationManagement  # type: ignore
+
+    return IrrigationManagement(irrigation_method=1, SMT=[100.0 * KEPT_WET] * 4, MaxIrr=MOST_WATER_MM)
 
 
 def _soil(soil: Soil) -> Any:

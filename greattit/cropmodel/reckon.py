@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greattit.cropmodel.phases import Seasons, most_cover
-from greattit.cropmodel.record import CO2_PPM, KEPT_WET, Floats
+from greattit.cropmodel.record import CO2_PPM, KEPT_WET, MOST_WATER_MM, Floats
 
 KEYS = (
     *("Tbase", "Tupp", "Emergence", "HIstart", "Flowering", "YldForm", "Senescence", "Maturity", "MaxRooting"),
@@ -128,7 +128,7 @@ class _Field:
         cold = _cold(warm, own["GDD_up"]) if own["TrColdStress"] and own["GDD_up"] > 0 else np.ones(len(heat))
         self._grow(heat, warm, wants["expansion"], green)
         air = self._air()
-        limit = np.where(self.irrigated, 1.0, np.minimum(wants["stomata"], air))
+        limit = np.minimum(wants["stomata"], air)
         ceiling = self._coefficient(heat) * cold
         potential, taken = ceiling * _wide(self.free), ceiling * _wide(self.cover) * limit
         weight = np.where(heat > s.stage["HIstart"], own["WPy"] / 100.0, 1.0) * own["WP"] * self.factor * 10.0
@@ -217,6 +217,9 @@ class _Field:
     def _wet(self, rain: Floats, taken: Floats, et0: Floats, heat: Floats) -> Floats:
         """Keep the books of water for a day; return what drained below the roots [mm]."""
         own, s = self.own, self.s
+        short = self.soil_mm_m * self.depth - self.water
+        poured = self.irrigated & (short > (1.0 - KEPT_WET) * self.soil_mm_m * self.depth)
+        rain = rain + np.where(poured, np.minimum(short, MOST_WATER_MM), 0.0)
         self.dried = np.clip(self.dried - rain, 0.0, self.total_evaporable)
         dry = (self.total_evaporable - self.dried) / (self.total_evaporable - s.fields.evaporable_mm)
         lost = 1.1 * (1.0 - _wide(self.cover)) * et0 * np.clip(dry, 0.0, 1.0)
@@ -233,9 +236,7 @@ class _Field:
         drained = np.maximum(water - taw, 0.0)
         rest = np.maximum(own["Zmax"] - depth, 0.05)
         self.below = np.minimum(self.below + drained / rest, self.soil_mm_m)
-        kept = np.where(self.irrigated, KEPT_WET * taw, 0.0)
-        self.surface = np.where(self.irrigated, np.maximum(self.surface, KEPT_WET * most), self.surface)
-        self.water, self.depth = np.clip(water, kept, taw), depth
+        self.water, self.depth = np.clip(water, 0.0, taw), depth
         return np.asarray(drained)
 
     def _flower(self, day: int, heat: Floats, gone: Floats, shift: Floats, live: NDArray[np.bool_]) -> None:

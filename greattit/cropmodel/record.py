@@ -65,7 +65,7 @@ class Plan:
     """name of the house, e.g. "maize\""""
     soil: Soil
     irrigated: bool
-    """True: the root zone is kept at `KEPT_WET` of its available water all season, by net irrigation"""
+    """True: watered to field capacity whenever the root zone falls below `KEPT_WET` of its available water"""
     start_water: float = 0.8
     """0-1 share of the soil's available water that is there before sowing; see `water_at_sowing`"""
     thermal_share: float = 1.0
@@ -97,7 +97,9 @@ RANGES = {
 }
 """what a `Plan` takes"""
 KEPT_WET = 0.8
-"""[1] of the available water, AquaCrop's own default of net irrigation"""
+"""[1] of the root zone's available water: below it an irrigated field is watered to field capacity"""
+MOST_WATER_MM = 50.0
+"""[mm] of irrigation in a day"""
 CO2_PPM = 425.0
 """[ppm] of the air, every season: the annual mean at Mauna Loa of 2024 is 424.6 (NOAA Global Monitoring Laboratory)"""
 

@@ -120,7 +120,7 @@ def _card(done: room.Runs, known: Table, own: Own, config: FitConfig, counts: ro
         "architecture": "a short reckoning of AquaCrop's equations (greattit/cropmodel/reckon.py), corrected by "
         f"{config.members} networks of two layers of {config.width}",
         "input": {"sums": list(SUMS), "phases": "sowing, emergence, start and middle of yield formation, ripeness"},
-        "fixed": {"co2_ppm": CO2_PPM, "irrigated_keeps_share_of_available_water": KEPT_WET},
+        "fixed": {"co2_ppm": CO2_PPM, "irrigated_below_share_of_available_water": KEPT_WET},
         "training": {
             "sets": [
                 {
