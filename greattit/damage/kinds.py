@@ -32,6 +32,10 @@ CAME = 0.35
 """a stand that lost this share of its own best had come"""
 NEVER_SHARE = 0.3
 """share of the plot without a stand from which it failed in part"""
+BETTER = 0.08
+"""cover by which a plot that stands better than its neighbours suffers no drought"""
+ONE_BLOW = 0.75
+"""share of a loss over the whole plot that fell between two looks: it did not spread"""
 GROWN = 0.6
 """cover of the plot's best tenth from which its patches are judged"""
 PATCH_SHARE, PATCH_CONTRAST = (0.15, 0.85), 0.4
@@ -228,6 +232,8 @@ def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Ha
     near = signs.rows.usual[at][(signs.rows.day[at] >= day) & np.isfinite(signs.rows.usual[at])]
     shared = bool(len(near) == 0 or near.max() <= levels.short + 0.1)
     even = best >= lost.MEASURED and bare <= 0.1
+    if len(near) and best > near.max() + BETTER:
+        return None
     if not shared and not even:
         return None
     strong, least = float(rules.rule("thirst").value), int(rules.rule("thirst_days").value)
@@ -299,6 +305,7 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
     fell = f"{depth:.0%} of its green cover went between {_date(good)} and {_date(full)}"
     fell += ", and its neighbours kept theirs" if against else ""
     early = float(signs.rows.harvest[at]) - full >= float(rules.rule("early_days").value)
+    blow = step >= ONE_BLOW and against
     slow = full - good >= SLOW_DAYS and (loss.jump[at] < 0.75 or depth < 0.3)
     told: tuple[str, str] | None = None
     once = px.wet_once(plot.pixels, good - 3, full) if plot.pixels is not None and against else None
@@ -307,9 +314,14 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
         share = max(share if share < WHOLE else once[1], once[1])
     elif after <= levels.bare and step >= levels.sudden and whole and early:
         told = EARLY, f"{fell}: bare from {_date(full)}, before the first usual day {_date(signs.rows.harvest[at])}"
-    elif shape is not None and _spreads(shape, loss, at, plot, levels):
+    elif shape is not None and not (blow and shape.share >= WHOLE) and _spreads(shape, loss, at, plot, levels):
         told = PEST, f"{fell}; it spread over {share:.0%} of the plot within {shape.days:.0f} days or more"
-    elif whole and (not against or slow) and (dry := _dry(signs, at, plot, (good, full), levels, against)) is not None:
+    elif (
+        whole
+        and (not against or slow)
+        and not _better(signs, loss, at)
+        and (dry := _dry(signs, at, plot, (good, full), levels, against)) is not None
+    ):
         told = DROUGHT, f"{fell}, {dry[0]}"
         seen = min(seen, dry[1]) if np.isfinite(dry[1]) else seen
     elif against and step >= levels.sudden and whole and np.isfinite(beside).any():
@@ -320,6 +332,11 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
         return Hazard(UNKNOWN, share, _date(seen), f"{fell}; what is seen fits several causes", cause_known=False)
     first = shape.first if told[0] == PEST and shape is not None else seen
     return Hazard(told[0], share, _date(min(first, seen)), told[1])
+
+
+def _better(signs: Signs, loss: Loss, at: int) -> bool:
+    """Whether a plot stands better than its neighbours after its loss: watered, or only riper than before."""
+    return bool(loss.after[at] > loss.beside[at] + BETTER)
 
 
 def _spreads(shape: px.Spread, loss: Loss, at: int, plot: Plot, levels: Levels) -> bool:
