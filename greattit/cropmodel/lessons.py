@@ -219,7 +219,7 @@ def every_run(counts: Counts, seed: int) -> list[Lesson]:
     """Return the lessons of one seed, and the runs to measure on of the next.
 
     The reckoning was written with the first seed's runs in sight, also those of years kept out; the figures are of
-    others.
+    others, no error of which was looked at one by one.
     """
     learn = [one for one in draw(counts, seed) if one.part == "learn"]
     return [*learn, *draw(replace(counts, learn=0), seed + 1)]

@@ -124,9 +124,10 @@ class _Field:
         keys = {"expansion": ("p_up1", own["p_lo1"], own["fshape_w1"]), "stomata": ("p_up2", 1.0, 0.0)}
         wants = {name: _stress(gone, own[up], lower, shape, shift) for name, (up, lower, shape) in keys.items()}
         upper = own["p_up3"] * np.where(self.weary > 0, 0.88, 1.0)
-        green = _stress(gone, upper, 1.0, own["fshape_w3"], shift)
+        green = _stress(gone, own["p_up3"], 1.0, own["fshape_w3"], shift)
+        tired = _stress(gone, upper, 1.0, own["fshape_w3"], shift) < 1.0
         cold = _cold(warm, own["GDD_up"]) if own["TrColdStress"] and own["GDD_up"] > 0 else np.ones(len(heat))
-        self._grow(heat, warm, wants["expansion"], green)
+        self._grow(heat, warm, wants["expansion"], green, tired)
         air = self._air()
         limit = np.minimum(wants["stomata"], air)
         ceiling = self._coefficient(heat) * cold
@@ -172,7 +173,7 @@ class _Field:
         part = np.clip((held - edge) / np.maximum(fields.saturation - edge, 1e-6), 0.0, 1.0)
         return np.asarray(1.0 - part * self.soaked / 3.0)
 
-    def _grow(self, heat: Floats, warm: Floats, expansion: Floats, green: Floats) -> None:
+    def _grow(self, heat: Floats, warm: Floats, expansion: Floats, green: Floats, tired: NDArray[np.bool_]) -> None:
         """Update the cover of the field, and that of one that wants no water (section 3.4)."""
         own, s = self.own, self.s
         out = (heat >= s.stage["Emergence"]) & ~self.dead
@@ -187,9 +188,9 @@ class _Field:
         pace = own["CDC"] * (self.highest + 2.29) / (own["CCx"] + 2.29)
         self.cover = np.where(old, np.minimum(self.cover, _fading(self.highest, pace * late)), self.cover)
         self.free = np.where(old, np.minimum(self.free, _fading(self.most, own["CDC"] * late)), self.free)
-        tired = (green < 1.0) & ~guarded & out & (before > 0)
+        tired = tired & ~guarded & out & (before > 0)
         self.from_cover = np.where(tired & (self.weary <= 0), before, self.from_cover)
-        self.weary = np.where(tired, self.weary + own["CDC"] * (1.0 - green**8) * warm + 1e-9, 0.0)
+        self.weary = np.where(tired, self.weary + np.maximum(own["CDC"] * (1.0 - green**8), 1e-4) * warm + 1e-9, 0.0)
         worn = np.minimum(np.minimum(_fading(self.from_cover, self.weary), before), self.cover)
         self.cover = np.where(tired, worn, self.cover)
         self.highest = np.where(tired & ~old, self.cover, self.highest)
