@@ -178,6 +178,8 @@ class Hazard:
     """0-1: how often such a finding was right, cause and all, on made counties; NaN where it was not measured"""
     last: date | None = None
     """last day on which it was seen; None where only its start is known"""
+    lost: float = 1.0
+    """share 0-1 of the stand that went on that part: 1 where that is not known better, 0 where no harvest is touched"""
 
 
 @dataclass(frozen=True)

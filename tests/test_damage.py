@@ -108,6 +108,7 @@ def test_hail_is_a_sudden_loss_that_the_neighbours_do_not_have() -> None:
     assert 0.0 <= told[0].confidence <= 1.0
     with_pixels = look(hit, segment=field(), cube=cube(whole(hit)))
     assert names(with_pixels) == ["hail or lodging"] and with_pixels[0].share == 1.0
+    assert 0.4 < with_pixels[0].lost < 0.65, "of the six tenths that went, NDVI shows five"
 
 
 def test_without_neighbours_no_hail_is_told() -> None:
@@ -220,6 +221,7 @@ def test_straw_that_burnt_is_char_after_the_harvest() -> None:
     given: dict[str, Any] = {"day": DAY, "neighbours": series(cereal), "usual": usual}
     told = damage.look(series(cereal, part=CHAR, share=char), call=call("winter_wheat"), **given)
     assert names(told) == ["straw burning"] and told[0].day <= date(2023, 8, 12)
+    assert told[0].lost == 0.0, "the harvest was in"
     assert damage.look(series(cereal), call=call("winter_wheat"), **given) == ()
     assert damage.look(series(cereal, part=CHAR, share=char), call=call("potato"), **given) == ()
 

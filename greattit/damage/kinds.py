@@ -162,11 +162,13 @@ def _burnt(signs: Signs, at: int, plot: Plot, levels: Levels) -> Hazard | None:
             return None
         first, last, share = seen
         text = f"dark char over {share:.0%} of the plot after the harvest, {_date(first)} to {_date(last)}"
-        return Hazard(BURNT, share, _date(first), text, last=_date(last))
+        return Hazard(BURNT, share, _date(first), text, last=_date(last), lost=0.0)
     yes, most, day = (part[at] for part in signs.burnt)
     if not yes:
         return None
-    return Hazard(BURNT, 1.0, _date(day), f"dark ground with a MIRBI of {most:.2f} after the harvest, {_date(day)}")
+    return Hazard(
+        BURNT, 1.0, _date(day), f"dark ground with a MIRBI of {most:.2f} after the harvest, {_date(day)}", lost=0.0
+    )
 
 
 def _stand(signs: Signs, at: int, plot: Plot, water: Hazard | None, levels: Levels) -> Hazard | None:
@@ -220,7 +222,7 @@ def _frozen(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels) -> Ha
         f"{loss.depth[at]:.0%} of its green cover went between {_date(good)} and {_date(full)}, "
         f"after {night[1]:.1f} degC in the night of {_date(night[0])}"
     )
-    return Hazard(FROST, 1.0, _date(night[0]), text)
+    return Hazard(FROST, 1.0, _date(night[0]), text, lost=float(loss.depth[at]))
 
 
 def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Hazard | None:
@@ -241,7 +243,8 @@ def _short(signs: Signs, at: int, plot: Plot, levels: Levels, bare: float) -> Ha
     if len(days) < least:
         return None
     text = f"its green cover never passed {best:.0%} in the middle of its season, with {len(days)} days of thirst"
-    return Hazard(DROUGHT, 1.0, _date(min(float(day), float(days[least - 1]))), text)
+    first = min(float(day), float(days[least - 1]))
+    return Hazard(DROUGHT, 1.0, _date(first), text, lost=float(np.clip(1.0 - best, 0.0, 1.0)))
 
 
 def _patches(signs: Signs, at: int, plot: Plot, levels: Levels) -> Hazard | None:
@@ -329,9 +332,16 @@ def _cause(signs: Signs, loss: Loss, at: int, plot: Plot, levels: Levels, agains
     elif not against:
         return None
     if told is None:
-        return Hazard(UNKNOWN, share, _date(seen), f"{fell}; what is seen fits several causes", cause_known=False)
+        text = f"{fell}; what is seen fits several causes"
+        return Hazard(UNKNOWN, share, _date(seen), text, cause_known=False, lost=_lost(depth, share))
     first = shape.first if told[0] == PEST and shape is not None else seen
-    return Hazard(told[0], share, _date(min(first, seen)), told[1])
+    lost_there = 1.0 if told[0] in (FLOOD, EARLY) else _lost(depth, share)
+    return Hazard(told[0], share, _date(min(first, seen)), told[1], lost=lost_there)
+
+
+def _lost(depth: float, share: float) -> float:
+    """Return the share of the stand that went on the part of the plot that was hit."""
+    return float(np.clip(depth / max(share, 0.01), 0.0, 1.0))
 
 
 def _better(signs: Signs, loss: Loss, at: int) -> bool:
