@@ -34,6 +34,7 @@ train: setup            ## weights and cards again, from the real series in $(SH
 	$(BIN)/greattit train cut --data $(SHARED)
 	$(BIN)/greattit train fields --data $(SHARED)
 	$(BIN)/greattit train canopy
+	$(BIN)/greattit train cropmodel
 	$(BIN)/greattit evaluate yield $(YIELDS:%=$(SHARED)/%) --card models/yields
 	$(BIN)/greattit models index
 
@@ -72,6 +73,7 @@ benchmarks: setup       ## speeds as ratios to a peer or a limit (about 10 minut
 	$(BIN)/python benchmarks/crops.py
 	$(BIN)/python benchmarks/plots.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/yields.py
 	$(BIN)/python benchmarks/parcelfile.py 100000
 
 kills: setup            ## an ingest killed at 200 random moments

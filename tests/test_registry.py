@@ -34,6 +34,7 @@ NAMES = (
     "damage",
     "fields",
     "vigour",
+    "yields",
 )
 """models that ship"""
 

@@ -163,7 +163,7 @@ def _cell(key: str, value: Any, figures: Mapping[str, Any]) -> str:
 
 
 def _main(figures: Mapping[str, Any]) -> str:
-    keys = ("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1", "ground lost", "fields", "crops")
+    keys = ("accuracy", "macro_f1", "f1", "cloud f1", "shadow f1", "ground lost", "r2", "rmse_kg_ha", "fields", "crops")
     told = [f"{HEADS.get(key, _words(key))} {_cell(key, figures[key], figures)}" for key in keys if key in figures]
     if figures.get("majority", 0) > figures.get("accuracy", 1):
         told.append(f"WORSE than naming the commonest ({figures['majority'] * 100:.1f} %)")
