@@ -34,6 +34,7 @@ train: setup            ## weights and cards again, from the real series in $(SH
 	$(BIN)/greattit train cut --data $(SHARED)
 	$(BIN)/greattit train fields --data $(SHARED)
 	$(BIN)/greattit train canopy
+	$(BIN)/greattit train damage
 	$(BIN)/greattit train cropmodel
 	$(BIN)/greattit evaluate yield $(YIELDS:%=$(SHARED)/%) --card models/yields
 	$(BIN)/greattit models index
@@ -53,6 +54,11 @@ evaluate: setup         ## every figure of the README
 	$(BIN)/python benchmarks/strange.py $(SHARED)/series/canada-2017 $(SHARED)/series/denmark-2016 $(SHARED)/series/india-2022
 	$(BIN)/greattit evaluate patches $(SHARED)/chips/agrifieldnet-india/fields.npz
 	for source in data/sample_tiles $(SHARED)/scenes/flanders-2018; do $(BIN)/greattit evaluate growth $$source; done
+	$(BIN)/greattit evaluate damage held-out
+	$(BIN)/greattit evaluate damage $(SHARED)/flood
+	$(BIN)/greattit evaluate damage $(SHARED)/scenes/flanders-2018 --region flanders --weather $(SHARED)/scenes/flanders-2018/weather.parquet
+	$(BIN)/greattit evaluate damage $(SHARED)/series/korea-2021
+	$(BIN)/greattit evaluate damage $(SHARED)/series/canada-2017 --region canada
 	$(BIN)/greattit evaluate yield $(YIELDS:%=$(SHARED)/%)
 
 YIELDS := series/vietnam-rice-2022 tables/china-henan-winter-wheat tables/china-dongting-rice tables/usda-county-yields

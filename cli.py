@@ -14,6 +14,7 @@ from greattit.commands import (
     canopy,
     claims,
     cropmodel,
+    damage,
     fields,
     growth,
     labelled,
@@ -236,6 +237,8 @@ learning.train_app.command("fields")(fields.train_fields)
 learning.train_app.command("canopy")(canopy.train_canopy)
 learning.train_app.command("cropmodel")(cropmodel.train_cropmodel)
 learning.evaluate_app.command("cropmodel")(cropmodel.evaluate_cropmodel)
+learning.train_app.command("damage")(damage.train_damage)
+learning.evaluate_app.command("damage")(damage.evaluate_damage)
 learning.train_app.command("yields")(yields.train_yields)
 learning.evaluate_app.command("growth")(growth.evaluate_growth)
 learning.evaluate_app.command("yield")(yields.evaluate_yield)

@@ -20,7 +20,7 @@ from greattit.types import Appraisal, CropCall, MadeWith, Plot
 if TYPE_CHECKING:
     from greattit.types import Cube
 
-POLICIES = ("regions", "crops", "yields", "prices", "calendar", "stages", "credit")
+POLICIES = ("regions", "crops", "yields", "prices", "calendar", "hazards", "stages", "credit")
 """The policy files that an appraisal rests on."""
 
 
@@ -68,7 +68,7 @@ def _walk(
     drawing: Drawing,
     lap: _Laps,
 ) -> Appraisal:
-    from greattit import clouds, credit, crops, growth, plots, series, value, yields
+    from greattit import clouds, credit, crops, damage, growth, plots, series, value, yields
     from greattit.fields.divide import divide
     from greattit.policy.places import crop_shares, region_at
 
@@ -82,8 +82,9 @@ def _walk(
     looks = lap("series", series.gather, segment, cube)
     place = region or region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
     call = lap("crops", crops.classify, looks, day=day, prior=(crop_shares(place, day=day) or None) if place else None)
-    wet = series.share_wet(segment, cube)
-    course = lap("growth", growth.observe, looks, call, day=day, wet=wet, region=place)
+    usual = damage.usual_of(call.crop, place, day.year) if call.crop and place else None
+    struck = lap("damage", damage.look, looks, day=day, segment=segment, cube=cube, call=call, usual=usual)
+    course = lap("growth", growth.observe, looks, call, day=day, struck=struck, region=place)
     harvests = lap("yields", yields.estimate, call, course, region=place, day=day) if place else ()
     worth = lap("value", value.price, harvests, segment, region=place, day=day) if harvests and place else None
     line = lap(
@@ -113,6 +114,7 @@ def _walk(
 
 def _models(call: CropCall, cube: Cube, drawing: Drawing) -> dict[str, str]:
     """Name each model that had a say with its sha256; the networks for drawings only where a finger drew."""
+    from greattit import damage
     from greattit.fields import finder
     from greattit.growth.vigour import card_sha256
     from greattit.plots import cutter
@@ -120,7 +122,7 @@ def _models(call: CropCall, cube: Cube, drawing: Drawing) -> dict[str, str]:
 
     asked = {"cut": cutter.load().sha256, "fields": finder.load().sha256} if drawing.asked else {}
     clouds = {"clouds": cube["mask"].attrs["model_sha256"]} if "mask" in cube else {}
-    ours = {"vigour": card_sha256(), "yields": gate.card_sha256()}
+    ours = {"damage": damage.served().sha256, "vigour": card_sha256(), "yields": gate.card_sha256()}
     return {call.model: call.model_sha256, **ours, **asked, **clouds}
 
 

@@ -74,7 +74,7 @@ def look_ahead(
     `appraisal.appraise`, to the last digit, where the crop is told from the looks and neither is given. Raises
     `PlotError`, `TilesError` and `PolicyError`.
     """
-    from greattit import clouds, crops, growth, plots, series, value, yields
+    from greattit import clouds, crops, damage, growth, plots, series, value, yields
     from greattit.growth.told import called
     from greattit.yields.beside import by_light, by_scenarios
 
@@ -86,8 +86,9 @@ def look_ahead(
     looks = series.gather(segment, cube)
     prior = (crop_shares(place, day=day) or None) if place else None
     call, source = called(plot, crop, lambda: crops.classify(looks, day=day, prior=prior))
-    wet = series.share_wet(segment, cube)
-    course = growth.observe(looks, call, day=day, wet=wet, region=place or None, weather=weather)
+    usual = damage.usual_of(call.crop, place, day.year) if call.crop and place else None
+    struck = damage.look(looks, day=day, segment=segment, cube=cube, weather=weather, call=call, usual=usual)
+    course = growth.observe(looks, call, day=day, struck=struck, region=place or None, weather=weather)
     if model is not None:
         harvests = model.tell(call.likely if call.crop else (), looks, course, day=day)
     else:

@@ -99,23 +99,3 @@ def _series(
     )
     order = np.argsort(dates, kind="stable")
     return Series(plot_id, dates[order], bands, values[order], clear[order])
-
-
-def share_wet(segment: Segment, cube: Cube) -> NDArray[np.float32]:
-    """Return the share 0-1 of the segment's clear pixels under open water, one value for each row of `gather`.
-
-    Open water: MNDWI above 0 and NIR below 0.15. NaN on radar rows and where nothing is clear.
-    """
-    from greattit import indices
-
-    shares = np.full(cube.sizes["time"], np.nan, np.float32)
-    if "B11" in cube:
-        with np.errstate(invalid="ignore"):
-            water = (indices.mndwi(cube["B03"].values, cube["B11"].values) > 0) & (cube["B08"].values < 0.15)
-        weights = _weights(segment.coverage).astype(np.float64).ravel()
-        clear = _flat(cube["clear"].values).astype(np.float64)
-        shares = _over((clear * _flat(water)) @ weights, clear @ weights)
-    days = cube["time"].values.astype("datetime64[D]")
-    radar = cube["sar_time"].values.astype("datetime64[D]") if all(name in cube for name in SAR) else days[:0]
-    order = np.argsort(np.concatenate([days, radar]), kind="stable")
-    return np.concatenate([shares, np.full(len(radar), np.nan, np.float32)])[order]

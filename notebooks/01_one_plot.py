@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from greattit.plots.coverage import project
-from greattit import credit, crops, growth, plots, policy, series, shipped, tiles, value, yields
+from greattit import credit, crops, damage, growth, plots, policy, series, shipped, tiles, value, yields
 from greattit.policy.places import crop_shares, region_at
 
 TILES = shipped.path("data/sample_tiles")
@@ -89,7 +89,9 @@ plt.show()
 place = region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=DAY)
 call = crops.classify(looks, day=DAY, prior=crop_shares(place, day=DAY))
 print("crop:", call.crop or f"abstained ({call.abstained})", f"certainty {call.certainty:.2f}; cannot be ruled out:", call.likely)
-course = growth.observe(looks, call, day=DAY, wet=series.share_wet(segment, cube))
+usual = damage.usual_of(call.crop, place, DAY.year) if call.crop else None
+struck = damage.look(looks, day=DAY, segment=segment, cube=cube, call=call, usual=usual)
+course = growth.observe(looks, call, day=DAY, struck=struck, region=place)
 print("growth:", course.stage, "- start", course.start, "peak", course.peak, "- vigour", round(course.vigour, 2))
 harvests = yields.estimate(call, course, region=place, day=DAY)
 for harvest in harvests:

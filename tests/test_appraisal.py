@@ -64,7 +64,7 @@ def test_the_demo_plot_gets_a_line_with_all_its_reasons(appraisal: Appraisal) ->
     assert {"area", "crop", "looks", "vigour", "yield", "price", "rule", "due"} <= codes
     assert all(figure.source for figure in (*line.figures, *(appraisal.worth.figures if appraisal.worth else ())))
     assert set(appraisal.made_with.policy) == {
-        *("regions", "crops", "yields", "prices", "calendar", "stages", "credit")
+        *("regions", "crops", "yields", "prices", "calendar", "hazards", "stages", "credit")
     }
     assert all(len(sha) == 64 for sha in (appraisal.made_with.cube_id, *appraisal.made_with.models.values()))
 

@@ -15,7 +15,8 @@ COMMANDS += ["cube picture", "series", "simulate", "train crops", "train vigour"
 COMMANDS += ["evaluate walk", "evaluate series", "evaluate clouds", "evaluate patches", "evaluate peers"]
 COMMANDS += ["explain", "models", "models show", "models check", "models promote", "models rollback", "models index"]
 COMMANDS += ["models export-onnx", "adapt", "label", "delineate", "plots check", "plots claims", "evaluate plots"]
-COMMANDS += ["train cut", "train fields"]
+COMMANDS += ["train cut", "train fields", "growth", "yield", "evaluate growth", "evaluate yield", "train yields"]
+COMMANDS += ["train canopy", "train cropmodel", "evaluate cropmodel", "evaluate damage", "train damage"]
 DEMO = ["appraise", "data/sample_tiles", "--plot", "data/sample_tiles/demo_plot.geojson"]
 
 
@@ -74,6 +75,16 @@ def reference() -> str:
         (["delineate", "data/sample_tiles", "--out", "fields.txt"], "fields.txt"),
         (["plots", "check", "nowhere.parquet"], "nowhere"),
         (["plots", "claims", "data/sample_tiles", "nothing.geojson"], "nothing.geojson"),
+        (["growth", "nowhere", "--plot", "data/sample_tiles/demo_plot.geojson"], "nowhere"),
+        (["growth", *DEMO[1:], "--crop", "unobtainium"], "unobtainium"),
+        (["yield", "nowhere", "--plot", "data/sample_tiles/demo_plot.geojson"], "nowhere"),
+        (["yield", *DEMO[1:], "--prices", "README.md"], "README.md"),
+        (["yield", *DEMO[1:], "--weather", "README.md"], "README.md"),
+        (["yield", *DEMO[1:], "--model", "models/vigour"], "models/vigour"),
+        (["evaluate", "yield", "nowhere"], "nowhere"),
+        (["evaluate", "yield", "models"], "measured yields"),
+        (["evaluate", "growth", "nowhere"], "nowhere"),
+        (["train", "yields", "models", "--out", "x"], "measured yields"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(words: list[str], said: str) -> None:

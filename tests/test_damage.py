@@ -18,7 +18,7 @@ from greattit.damage import card, kinds, rows, water
 from greattit.damage import weather as sky
 from greattit.damage.told import is_annual
 from greattit.errors import ModelError
-from greattit.types import BANDS, CropCall, Interval, Segment, Series
+from greattit.types import BANDS, CropCall, Hazard, Interval, Segment, Series
 
 DAY = date(2023, 10, 31)
 LOOKS = np.arange(np.datetime64("2023-01-05"), np.datetime64("2023-10-31"), np.timedelta64(6, "D"))
@@ -348,3 +348,12 @@ def test_a_card_without_its_thresholds_is_refused(tmp_path: Any) -> None:
     (tmp_path / "card.yaml").write_text("levels: {fall: 0.2}\nright: {}\n")
     with pytest.raises(ModelError, match="lacks"):
         card.read(tmp_path)
+
+
+def test_what_is_only_shown_takes_no_harvest() -> None:
+    day = date(2023, 8, 1)
+    half = Hazard("hail or lodging", 0.5, day, "made", lost=0.4)
+    assert damage.loss(half, day=day) == pytest.approx(0.2)
+    assert damage.loss(replace(half, kind="pest or disease"), day=day) == 0.0
+    assert damage.loss(replace(half, kind="decline, cause unknown"), day=day) == 0.0
+    assert np.isnan(damage.loss(replace(half, share=float("nan")), day=day))

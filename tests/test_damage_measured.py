@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from greattit.commands.damage import evaluate_damage
-from greattit.damage import chip, learn, measure, real
+from greattit.damage import chip, learn, measure, usual_of
 from greattit.damage.losses import Levels
 
 app = typer.Typer()
@@ -114,7 +114,7 @@ def test_the_card_that_ships_holds_what_was_measured() -> None:
 
 
 def test_calendars_of_winter_and_summer_crops() -> None:
-    maize, wheat = (real.usual_of(crop, "flanders", 2018) for crop in ("maize", "winter_wheat"))
+    maize, wheat = (usual_of(crop, "flanders", 2018) for crop in ("maize", "winter_wheat"))
     assert maize and maize.sown == date(2018, 4, 15) and maize.harvest_start == date(2018, 9, 15)
     assert wheat and wheat.sown == date(2017, 10, 1)
-    assert real.usual_of("tobacco", "flanders", 2018) is None
+    assert usual_of("tobacco", "flanders", 2018) is None

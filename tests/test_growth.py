@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from greattit.growth import observe
 from greattit.growth.vigour import reference, second_largest
 from greattit.growth.whittaker import smooth
-from greattit.types import CropCall, Series
+from greattit.types import CropCall, Hazard, Series
 
 CALL = CropCall({"maize": 1.0}, "maize", ("maize",), 1.0, None, "test", "0")
 DAY = date(2018, 10, 31)
@@ -94,21 +94,15 @@ def test_more_cloud_never_raises_vigour_or_looks(clouded: list[bool], high: floa
     assert np.isnan(less.vigour) or less.vigour <= more.vigour
 
 
-def test_bare_all_summer_is_failed_emergence() -> None:
+def test_bare_all_summer_is_not_started() -> None:
     found = observe(season(120, 230, high=0.3), CALL, day=date(2018, 8, 1))
-    assert [h.kind for h in found.hazards] == ["failed emergence"] and found.stage == "not started"
-    assert found.vigour < 0.7
+    assert found.stage == "not started" and found.vigour < 0.7
 
 
-def test_standing_water_is_a_flood_from_its_first_day() -> None:
-    plain = season(120, 230)
-    wet = np.zeros(len(plain.dates), np.float32)
-    wet[30:34] = (0.4, 0.5, 0.45, np.nan)
-    found = observe(plain, CALL, day=DAY, wet=wet)
-    assert [h.kind for h in found.hazards] == ["flood"]
-    assert found.hazards[0].share == pytest.approx(0.45) and np.datetime64(found.hazards[0].day) == plain.dates[30]
-    lone = np.where(np.arange(len(wet)) == 31, wet, 0)
-    assert not observe(plain, CALL, day=DAY, wet=lone).hazards
+def test_what_struck_the_plot_is_carried_on() -> None:
+    flood = Hazard("flood", 0.45, date(2018, 5, 1), "open water in two looks")
+    assert observe(season(120, 230), CALL, day=DAY, struck=(flood,)).hazards == (flood,)
+    assert observe(season(120, 230), CALL, day=DAY).hazards == ()
 
 
 def test_the_reference_grows_with_the_year_and_names_its_source() -> None:

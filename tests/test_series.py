@@ -68,14 +68,6 @@ def test_half_clouded_looks_say_their_share(cube: Cube) -> None:
     assert series.gather(some(half), half).clear[0] == pytest.approx(0.5)
 
 
-def test_open_water_is_found_by_its_share(cube: Cube) -> None:
-    wet = cube.copy(deep=True)
-    for name, value in (("B03", 0.08), ("B08", 0.04), ("B11", 0.02)):
-        wet[name].values[3, 24:30, 22:37] = value
-    shares = series.share_wet(some(wet), wet)
-    assert shares[3] == pytest.approx(0.5) and np.nan_to_num(shares[[0, 1, 4]]).max() == 0 and np.isnan(shares[2])
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs", "bands"),
     [

@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 Layer = NDArray[np.floating[Any]]
 
 OPEN_WATER_NIR = 0.15
-"""Largest near-infrared reflectance of open water [1]; with MNDWI above 0, as in `series.share_wet`."""
+"""Largest near-infrared reflectance of open water [1]; with MNDWI above 0."""
 
 MOSTLY_WET = 0.6
 """Share of the clear looks under open water from which a pixel is water and no flooded field [1]."""

@@ -14,6 +14,7 @@ from greattit import policy
 from greattit.credit.season import season_of
 from greattit.credit.terms import Terms
 from greattit.crops import taxonomy
+from greattit.damage import loss
 from greattit.errors import PolicyError
 from greattit.policy import places
 from greattit.types import CropCall, Growth, Part, Reason, Segment, Worth, Yield
@@ -157,12 +158,13 @@ def damage(case: Case) -> list[Reason]:
         most = (case.terms.most_flooded if flooded else case.terms.most_lost).value
         part = "an unknown share" if math.isnan(hazard.share) else f"{hazard.share:.0%}"
         text = f"{hazard.kind.capitalize()} on {hazard.day}: {part} of the field ({hazard.evidence})"
-        if not hazard.share <= most:
+        lost = loss(hazard, day=case.day)
+        gone = hazard.share if flooded else lost
+        if not gone <= most:
             code = "flooded" if flooded else "failed_crop"
             return [*reasons, Reason(code, f"{text}; above {most:.0%} nothing is lent.", "refuses")]
-        reasons.append(
-            Reason("damage", f"{text}; that part is not counted.", "lowers" if hazard.share > 0 else "informs")
-        )
+        counted = f"{lost:.0%} of the harvest is not counted" if lost > 0 else "it lowers nothing"
+        reasons.append(Reason("damage", f"{text}; {counted}.", "lowers" if lost > 0 else "informs"))
     return reasons or [Reason("damage", "No damage was found on the field.", "informs")]
 
 

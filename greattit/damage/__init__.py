@@ -10,8 +10,11 @@ unknown". Learned thresholds lie in `models/damage`, decided ones in `policy/haz
 
 from __future__ import annotations
 
+from greattit.damage.card import served
+from greattit.damage.counted import loss
 from greattit.damage.kinds import KINDS
 from greattit.damage.rows import Usual, median_series
 from greattit.damage.told import look, look_rows
+from greattit.damage.usual import usual_of
 
-__all__ = ["KINDS", "Usual", "look", "look_rows", "median_series"]
+__all__ = ["KINDS", "Usual", "look", "look_rows", "loss", "median_series", "served", "usual_of"]

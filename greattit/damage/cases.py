@@ -108,6 +108,7 @@ def thinned(case: Case, share: float, rng: np.random.Generator) -> Case:
         day=case.stack.day[at],
         cover=case.stack.cover[at],
         wet=case.stack.wet[at],
+        damp=case.stack.damp[at],
         char=case.stack.char[at],
         strong=case.stack.strong[at],
         radar_day=case.stack.radar_day[radar],

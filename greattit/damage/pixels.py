@@ -51,6 +51,8 @@ class Stack:
     """(t, p) green cover 0-1; NaN where not clear"""
     wet: Array
     """(t, p) 1 under open water, 0 not; NaN where not clear"""
+    damp: Array
+    """(t, p) 1 under open water or in part (`water.partly_water`), 0 not; NaN where not clear"""
     char: Array
     """(t, p) MIRBI of dark ground without green, 0 elsewhere; NaN where not clear"""
     strong: Array
@@ -119,10 +121,11 @@ def stack(segment: Segment, cube: Cube, *, since: date, day: date, levels: Level
     ndvi, ndmi = indices.ndvi(bands["B04"], bands["B08"]), indices.ndmi(bands["B08"], bands["B11"])
     green = cover(np.asarray(ndvi, np.float64), np.asarray(ndmi, np.float64), bands["B08"])
     wet = np.where(np.isfinite(green), water.optical_water(bands), np.nan)
+    damp = np.where(np.isfinite(green), water.partly_water(bands) | (wet > 0), np.nan)
     char, strong = _char(bands, green, levels)
     weight = coverage[box][inside].astype(np.float64)
     radar_day, radar_wet = _radar(window, inside, since, day)
-    return Stack(days[keep].astype(np.int64), green, wet, char, strong, weight, radar_day, radar_wet)
+    return Stack(days[keep].astype(np.int64), green, wet, damp, char, strong, weight, radar_day, radar_wet)
 
 
 def _char(bands: Mapping[str, Array], green: Array, levels: Levels) -> tuple[Array, Array]:
@@ -157,7 +160,8 @@ def share_of(flags: Array, weight: Array) -> Array:
 def flooded(pixels: Stack) -> Flooded | None:
     """Return the water that came over a plot: seen twice within `RUN_DAYS`, by eye or radar; None where it did not.
 
-    A pixel that is wet in half of all looks is a pond, and no flood.
+    A pixel that is wet in half of all looks is a pond, and no flood. Open water tells that there is a flood, what is
+    partly water how far it reached: mixed pixels of the water's edge were flooded too.
     """
     optical = pixels.wet
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -178,6 +182,9 @@ def flooded(pixels: Stack) -> Flooded | None:
     run = max(runs, key=len)
     looks = [share for _, share, eye, _ in run if eye]
     share = max(looks) if looks else float(np.median([share for _, share, *_ in run]))
+    if looks:
+        reach = share_of(np.where(always, np.nan, pixels.damp), pixels.weight)
+        share = max(share, float(np.nanmax(reach[np.isin(pixels.day, [day for day, _, eye, _ in run if eye])])))
     return Flooded(min(share, 1.0), run[0][0], run[-1][0], len(looks), len(run) - len(looks))
 
 

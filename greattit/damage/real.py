@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit import policy
 from greattit.damage.kinds import KINDS
-from greattit.damage.rows import Usual, median_series
+from greattit.damage.rows import median_series
 from greattit.damage.told import is_annual, look, look_rows
-from greattit.errors import DatasetError, PolicyError
+from greattit.damage.usual import usual_of
+from greattit.errors import DatasetError
 from greattit.types import CropCall, Hazard, Series
 
 if TYPE_CHECKING:
@@ -30,22 +30,6 @@ LEAST_BESIDE = 5
 def named(crop: str) -> CropCall:
     """Return a call that is certain, for a crop that is known."""
     return CropCall({crop: 1.0}, crop, (crop,), 1.0, None, "label", "")
-
-
-def usual_of(crop: str, region: str, year: int) -> Usual | None:
-    """Return when a crop usually stands in a region in the season harvested in `year`, by `policy/calendar.yaml`."""
-    from greattit.crops import taxonomy
-
-    book = policy.load("calendar").on(date(year, 12, 31))
-    for name in (taxonomy.house_name(crop), *taxonomy.ancestors(crop)):
-        try:
-            rule = book.rule(region, name)
-        except PolicyError:
-            continue
-        first = date.fromisoformat(f"{year}-{rule.value['harvest_start']}")
-        sown = date.fromisoformat(f"{year}-{rule.value['sowing']}")
-        return Usual(sown if sown < first else sown.replace(year=year - 1), first)
-    return None
 
 
 def of_series(folder: Path, *, region: str = "") -> dict[str, Any]:

@@ -41,6 +41,10 @@ def evi(bands: Mapping[str, Array]) -> Array:
         return np.asarray(np.where(np.abs(under) > 0.05, 2.5 * (bands["B08"] - bands["B04"]) / under, np.nan))
 
 
+PARTLY_NIR = 0.15
+"""[1] reflectance in B08 under which a pixel may be water in part"""
+
+
 def optical_water(bands: Mapping[str, Array]) -> Flags:
     """Return where open water stands: NDVI < 0.2 and (B03 - B12) / (B03 + B12) > 0.3. Any shape; NaN is no water.
 
@@ -54,6 +58,16 @@ def optical_water(bands: Mapping[str, Array]) -> Flags:
         return np.asarray(
             (wet > 0.3) & (indices.ndvi(bands["B04"], bands["B08"]) < 0.2) & ~(bands["B02"] > BRIGHT_BLUE)
         )
+
+
+def partly_water(bands: Mapping[str, Array]) -> Flags:
+    """Return where water stands, if only in part: MNDWI of B03 and B11 above 0 and B08 below 0.15. NaN is no water.
+
+    Xu 2006 (Int. J. Remote Sens. 27, 3025) with his threshold of 0; the bound of B08 keeps wet leaves out.
+    Alone it is too lenient to tell a flood by. `bands` holds B03, B08 and B11 as reflectance 0-1.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray((indices.mndwi(bands["B03"], bands["B11"]) > 0) & (bands["B08"] < PARTLY_NIR))
 
 
 def smooth_db(decibel: Array, size: int = SMOOTH_PX) -> Array:

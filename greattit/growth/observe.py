@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from greattit import indices
 from greattit.growth.course import courses
 from greattit.growth.curve import draw, gathered
-from greattit.growth.phenology import BARE
 from greattit.growth.stages import stage_on
 from greattit.growth.vigour import reference, second_largest
 from greattit.growth.whittaker import smooth
@@ -32,24 +32,20 @@ STEP_DAYS = 5
 STIFFNESS = 20.0
 """Of the Whittaker smoother on 5-day steps: follows a green-up of about a month."""
 
-WET_LOOKS = 2
-"""Standing water must be seen in this many looks: a single wet look may be a cloud's shadow."""
-
 
 def observe(
     series: Series,
     call: CropCall,
     *,
     day: date,
-    wet: NDArray[np.floating] | None = None,
+    struck: Sequence[Hazard] = (),
     region: str | None = None,
     weather: Weather | None = None,
 ) -> Growth:
-    """Return phenology, stage, vigour and damage from the looks up to `day`.
+    """Return phenology, stage and vigour from the looks up to `day`, with the damage that `struck` (`damage.look`).
 
-    Vigour and damage take the looks of `day`'s year, the course of the season those of the year before too, where the
-    series has them. `wet` (t,): share of the plot under open water at each row of the series (see `series.share_wet`);
-    NaN where unseen. `region` of `policy/calendar.yaml` tells the crop's season from what stands before and after it;
+    Vigour takes the looks of `day`'s year, the course of the season those of the year before too, where the series has
+    them. `region` of `policy/calendar.yaml` tells the crop's season from what stands before and after it;
     `weather` narrows the stage by thermal time.
     """
     days = series.dates.astype("datetime64[D]")
@@ -62,7 +58,6 @@ def observe(
     normal = reference(call.crop or (call.likely[0] if call.likely else None), day)
     course = courses(draw(*gathered([series], day - LOOK_BACK, day)), [call.crop], day, regions=[region])[0]
     stage = stage_on(day, course, [call.crop] if call.crop else call.likely, weather=weather)
-    curve_days, curve = season_curve(series, day)
     return Growth(
         start=course.start,
         peak=course.peak,
@@ -72,7 +67,7 @@ def observe(
         vigour=float(np.clip(peak_evi2 / float(normal.value), 0.0, 1.0)),
         vigour_reference=normal,
         looks=int(chosen.sum()),
-        hazards=_hazards(days, wet, curve_days, curve, day),
+        hazards=tuple(struck),
         start_90=course.start_90,
         peak_90=course.peak_90,
         end_90=course.end_90,
@@ -107,27 +102,3 @@ def season_curve(series: Series, day: date) -> tuple[list[date], NDArray[np.floa
         below = np.maximum(curve[slots - steps[0]] - seen, 0.0)
         weights = series.clear[use] / (1.0 + (below / 0.1) ** 2)
     return [first + timedelta(days=int(s) * STEP_DAYS) for s in steps], curve
-
-
-def _hazards(
-    days: NDArray[np.datetime64],
-    wet: NDArray[np.floating] | None,
-    curve_days: list[date],
-    curve: NDArray[np.float64],
-    day: date,
-) -> tuple[Hazard, ...]:
-    found = []
-    if wet is not None:
-        since = (
-            (days >= np.datetime64(f"{day.year}-03-01")) & (days <= np.datetime64(day)) & (np.nan_to_num(wet) >= 0.1)
-        )
-        if since.sum() >= WET_LOOKS:
-            share = second_largest(wet[since])
-            first = days[since][0].astype("datetime64[D]").astype(date)
-            found.append(
-                Hazard("flood", share, first, f"open water (MNDWI > 0) in {int(since.sum())} clear looks from {first}")
-            )
-    if curve_days and day >= date(day.year, 6, 30) and curve.max() < BARE:
-        text = f"NDVI never passed {BARE} by {day}: its highest was {curve.max():.2f}"
-        found.append(Hazard("failed emergence", 1.0, curve_days[0], text))
-    return tuple(sorted(found, key=lambda hazard: hazard.day))

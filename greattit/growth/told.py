@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greattit import clouds, crops, plots, series
+from greattit import clouds, crops, damage, plots, series
 from greattit.crops import taxonomy
 from greattit.cube import read_window
 from greattit.errors import PlotError
@@ -99,13 +99,23 @@ def tell(
     region = region_at(plot.geometry.centroid.x, plot.geometry.centroid.y, day=day)
     prior = (crop_shares(region, day=day) or None) if region else None
     call, source = called(plot, crop, lambda: crops.classify(series.gather(segment, cube), day=day, prior=prior))
-    wet = series.share_wet(segment, longer)
-    growth = observe(looks, call, day=day, wet=wet, region=region, weather=weather)
+    beside = _beside(stack, plot, call.crop, day, neighbours, progress) if neighbours is not None else None
+    struck = damage.look(
+        looks,
+        day=day,
+        segment=segment,
+        cube=cube,
+        neighbours=damage.median_series(beside) if beside else None,
+        weather=weather,
+        call=call,
+        usual=damage.usual_of(call.crop, region, day.year) if call.crop and region else None,
+    )
+    growth = observe(looks, call, day=day, struck=struck, region=region, weather=weather)
     season = draw(*gathered([looks], day - LOOK_BACK, day))
     course = courses(season, [call.crop], day, regions=[region])[0]
     at = (day - EPOCH).days
     green = float(greenness_on(season, at)[0])
-    others = _others(stack, plot, call.crop, day, neighbours, progress) if neighbours is not None else None
+    others = draw(*gathered(beside, date(day.year - 1, FIRST_MONTH, 1), day)) if beside is not None else None
     return Told(
         plot=plot,
         day=day,
@@ -138,21 +148,20 @@ def called(plot: Plot, crop: str | None, look: Callable[[], CropCall]) -> tuple[
     return given, "given" if crop else "label of the plot"
 
 
-def _others(
+def _beside(
     stack: Catalogue | Store,
     plot: Plot,
     crop: str | None,
     day: date,
     neighbours: Sequence[Plot],
     progress: Callable[[int, int], None] | None,
-) -> Curves:
-    """Return the curves of the nearest neighbours with the same crop; of none where there are none."""
+) -> list[Series]:
+    """Return the seasons of the nearest neighbours with the same crop; none where there are none."""
     near = [one for one in neighbours if crop and taxonomy.house_name(str(one.properties.get("crop"))) == crop]
     near = sorted((one for one in near if not _same(one, plot)), key=lambda one: _km(one, plot))
     near = [one for one in near if _km(one, plot) <= REACH_KM][:MOST]
     since = date(day.year - 1, FIRST_MONTH, 1)
-    seen = see(stack, near, since, day, progress=progress) if near else {}
-    return draw(*gathered(list(seen.values()), since, day))
+    return list(see(stack, near, since, day, progress=progress).values()) if near else []
 
 
 def _same(one: Plot, plot: Plot) -> bool:

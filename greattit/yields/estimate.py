@@ -8,7 +8,8 @@
 
 The yield of one field is taken as lognormal around the regional mean: it cannot be below zero, and its spread is a
 share of it. 1.2816 is the normal quantile of 0.9. Vigour and damage only ever lower. Damages may lie on each other, so
-the largest share counts, not their sum; a damage that has lowered the vigour too is counted twice, which is prudent.
+the largest loss (share hit x what went there) counts, not their sum; a damage that has lowered the vigour too is
+counted twice, which is prudent.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from greattit import policy
+from greattit import damage, policy
 from greattit.crops import taxonomy
 from greattit.policy import Decided, places
 from greattit.types import CropCall, Figure, Growth, Interval, Yield
@@ -96,14 +97,14 @@ def _one(crop: str, growth: Growth, region: str, day: date) -> Yield | None:
     enough = policy.load("yields").on(day).rule("rules", "looks_enough")
     usual = math.hypot(years.value, fields.value)
     spread = usual * math.sqrt(enough.value / min(growth.looks, enough.value))
-    vigour, undamaged = _least(growth.vigour), 1.0 - _damaged(growth)
+    vigour, undamaged = _least(growth.vigour), 1.0 - _damaged(growth, day)
     quantiles = _quantiles(mean.value, usual, vigour, undamaged, float(growth.looks), float(enough.value))
     low, middle, high = (float(value) for value in quantiles)
     formula = "p50 = mean yield x vigour x undamaged share; p10, p90 = p50 x exp(-+1.2816 x yield spread)"
     figures = (
         Figure("mean yield", float(mean.value), "kg/ha", mean.source),
         Figure("vigour", vigour, "1", "growth: how green the crop is against a normal field of it, never above 1"),
-        Figure("undamaged share", undamaged, "1", "1 - largest share of the damages found"),
+        Figure("undamaged share", undamaged, "1", "1 - largest loss of the damages found: share hit x what went there"),
         Figure("year spread", float(years.value), "1", years.source),
         Figure("field spread", float(fields.value), "1", fields.source),
         Figure("clear looks", float(growth.looks), "looks", "growth: clear looks of the season up to the day"),
@@ -135,8 +136,9 @@ def _least(vigour: float) -> float:
     return vigour if math.isnan(vigour) else min(max(vigour, 0.0), 1.0)
 
 
-def _damaged(growth: Growth) -> float:
-    shares = [hazard.share for hazard in growth.hazards]
+def _damaged(growth: Growth, day: date) -> float:
+    """Return the largest loss 0-1 of the damages found (`damage.loss`)."""
+    shares = [damage.loss(hazard, day=day) for hazard in growth.hazards]
     if any(math.isnan(share) for share in shares):
         return math.nan
     return min(max(shares, default=0.0), 1.0)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from greattit import damage
 from greattit.crops import taxonomy
 from greattit.errors import DatasetError, ModelError
 from greattit.types import Figure, Growth, Interval, Series, Yield
@@ -67,7 +68,7 @@ class Local:
         learned = self.method not in NAIVE and over
         middle = self._learned(crop, rows, looks, first, length) if learned else self._mean(rows)
         vigour = 1.0 if learned else min(growth.vigour, 1.0)
-        undamaged = 1.0 - min(max((hazard.share for hazard in growth.hazards), default=0.0), 1.0)
+        undamaged = 1.0 - min(max((damage.loss(one, day=day) for one in growth.hazards), default=0.0), 1.0)
         widening = math.sqrt(LOOKS_ENOUGH / min(growth.looks, LOOKS_ENOUGH))
         kinds = np.array([self.harvests.kind[rows[-1]]])
         seen = np.isfinite(self.residuals)
@@ -80,7 +81,7 @@ class Local:
         figures = (
             Figure("mean yield", middle, "kg/ha", f"{what} of {source}"),
             Figure("vigour", vigour, "1", "growth; 1 where the method looked at the season itself"),
-            Figure("undamaged share", undamaged, "1", "1 - largest share of the damages found"),
+            Figure("undamaged share", undamaged, "1", "1 - largest loss of the damages found"),
             Figure("clear looks", float(growth.looks), "looks", "growth: clear looks of the season up to the day"),
             Figure("yield p50", told, "kg/ha", formula),
             Figure("yield p10", low, "kg/ha", formula),
