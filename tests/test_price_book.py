@@ -33,6 +33,7 @@ def test_a_book_stands_before_the_table_and_names_its_row(tmp_path: Path) -> Non
     figures = {figure.name: figure for figure in worth.figures}
     assert figures["price"].value == 0.5
     assert figures["price risk"].value == 0.1
+    assert figures["price"].source.startswith("co-op; prices.csv (sha256 ")
     assert "row 2" in figures["price"].source
     assert own.sha256[:12] in figures["price"].source
     before = {figure.name: figure.value for figure in usual.figures}

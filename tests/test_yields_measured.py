@@ -233,20 +233,25 @@ def test_intervals_hold_nine_in_ten_of_unseen_groups() -> None:
         units = np.repeat(np.arange(21), 15).astype(str)
         seen = units != "20"
         kinds = np.full(len(units), "rice/")
-        away = conformal.offsets(residuals[seen], units[seen], kinds[seen], kinds[:1])[0]
+        flat = np.full(len(units), 5000.0)
+        away = conformal.offsets(residuals[seen], units[seen], kinds[seen], kinds[:1], before=flat[seen], now=flat[:1])[
+            0
+        ]
         new = residuals[~seen]
         held.append(((new >= away[0]) & (new <= away[-1])).mean())
     assert 0.87 <= np.mean(held) <= 0.94
 
 
-def test_a_kind_with_few_residuals_takes_those_of_all() -> None:
+def test_a_kind_with_few_residuals_takes_those_of_all_as_shares() -> None:
     residuals = np.concatenate([np.linspace(-100, 100, 200), np.full(5, 1e5)])
-    units = np.arange(205).astype(str)
-    kinds = np.array(["a"] * 200 + ["b"] * 5)
-    away = conformal.offsets(residuals, units, kinds, np.array(["a", "b"]))
-    assert away[0, 4] <= 100
+    units, kinds = np.arange(205).astype(str), np.array(["a"] * 200 + ["b"] * 5)
+    before = np.concatenate([np.full(200, 1000.0), np.full(5, 1e6)])
+    asked = {"before": before, "now": np.array([1000.0, 40000.0])}
+    away = conformal.offsets(residuals, units, kinds, np.array(["a", "b"]), **asked)
     assert away[0, 2] == away[1, 2] == 0.0
-    assert away[1, 0] == pytest.approx(conformal.offsets(residuals, units, np.full(205, "a"), np.array(["a"]))[0, 0])
+    assert away[0, 4] <= 100
+    assert away[1, 0] == pytest.approx(40 * away[0, 0], rel=0.1)
+    assert away[1, 4] == pytest.approx(40 * away[0, 4], rel=0.1)
 
 
 def test_light_follows_the_sun_and_the_leaf() -> None:

@@ -34,6 +34,15 @@ HORIZON_MONTHS = 3
 """Months from a price to the harvest it stands for, where the risk is read from the book's own prices."""
 
 
+class Quoted(Decided):
+    """A price or risk of a book, in the form of a decided number."""
+
+    @property
+    def source(self) -> str:
+        """One line for `Figure.source`."""
+        return f"{self.reference}, in force since {self.since}"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One price as it came into force."""
@@ -78,14 +87,14 @@ class Book:
 
     def _decided(self, entry: Entry) -> Decided:
         what = f"Price of {entry.crop}" + (f", grade {entry.grade}" if entry.grade else "")
-        return Decided(
+        return Quoted(
             entry.price, f"{entry.currency}/kg", what, f"{entry.source}; {self._where(entry)}", entry.day, self.name
         )
 
     def _risk(self, last: Entry, own: list[Entry], day: date) -> Decided:
         what = "Spread of the price at harvest, as a relative standard deviation"
         if last.risk is not None:
-            return Decided(last.risk, "1", what, f"{last.source}; {self._where(last)}", last.day, self.name)
+            return Quoted(last.risk, "1", what, f"{last.source}; {self._where(last)}", last.day, self.name)
         days = np.array([entry.day for entry in own], "datetime64[D]")
         change = seasonal_change(days, np.array([e.price for e in own]), start=day, months=HORIZON_MONTHS)
         if change is None:
@@ -98,7 +107,7 @@ class Book:
             f"quantiles .1 and .9 of ln(price {HORIZON_MONTHS} months later / price) from this time of the year, "
             f"{change.years} years of {self.name}, over 2 x 1.2816"
         )
-        return Decided(change.risk, "1", what, how, last.day, self.name)
+        return Quoted(change.risk, "1", what, how, last.day, self.name)
 
 
 def read_book(file: Path) -> Book:

@@ -70,9 +70,15 @@ class Local:
         vigour = 1.0 if learned else min(growth.vigour, 1.0)
         undamaged = 1.0 - min(max((damage.loss(one, day=day) for one in growth.hazards), default=0.0), 1.0)
         widening = math.sqrt(LOOKS_ENOUGH / min(growth.looks, LOOKS_ENOUGH))
-        kinds = np.array([self.harvests.kind[rows[-1]]])
         seen = np.isfinite(self.residuals)
-        away = conformal.offsets(self.residuals[seen], self.harvests.group[seen], self.harvests.kind[seen], kinds)[0]
+        away = conformal.offsets(
+            self.residuals[seen],
+            self.harvests.group[seen],
+            self.harvests.kind[seen],
+            self.harvests.kind[rows[-1:]],
+            before=(self.harvests.yields - self.residuals)[seen],
+            now=np.array([middle]),
+        )[0]
         told = middle * vigour * undamaged
         low, high = (max(told + float(away[n]) * widening, 0.0) for n in (1, 3))
         what = self.method.replace("_", " ") if learned else "mean"

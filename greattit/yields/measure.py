@@ -173,7 +173,12 @@ def _one_fold(harvests: Harvests, cut: Fold, split: str) -> tuple[dict[str, Told
     fold = np.repeat(np.arange(len(inside)), [len(one.tell) for one in inside])
     now[COMBINED], before[COMBINED] = made.of(now), _mixed_from_others(before, truth, fold)
     kinds = harvests.kind
-    away = {name: conformal.offsets(truth - before[name], units, kinds[rows], kinds[cut.tell]) for name in now}
+    away = {
+        name: conformal.offsets(
+            truth - before[name], units, kinds[rows], kinds[cut.tell], before=before[name], now=now[name]
+        )
+        for name in now
+    }
     return {name: Told(now[name], np.maximum(now[name][:, None] + away[name], 0.0)) for name in now}, made
 
 
