@@ -28,7 +28,7 @@ from greattit.commands import (
     serving,
     yields,
 )
-from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
+from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Surveyed, Tiles, address
 
 if TYPE_CHECKING:
     from greattit.types import Appraisal
@@ -114,9 +114,7 @@ def appraise(
     region: Annotated[
         str | None, typer.Option(help="Region of policy/regions.yaml, instead of the place found.")
     ] = None,
-    surveyed: Annotated[
-        bool, typer.Option("--surveyed", help="The plot comes from a land register, not a finger.")
-    ] = False,
+    surveyed: Surveyed = False,
     timing: Annotated[bool, typer.Option("--timing", help="Print how long each room took, warm.")] = False,
 ) -> None:
     """Appraise each drawn plot of a file: the line, its reasons, and how it was built up."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
+from greattit.commands.shared import AsOf, CropName, Json, OptionalDay, PlotFile, Refuse, Surveyed, Tiles, address
 
 if TYPE_CHECKING:
     from greattit.types import Plot
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 def growth(
     tiles: Tiles,
-    plot: Annotated[Path, typer.Option(help="GeoJSON (or GeoParquet, GeoPackage, Shapefile) with the plot.")],
+    plot: PlotFile,
     day: OptionalDay = None,
-    crop: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What grows there; default: the plot's label, else the looks.")
-    ] = None,
+    crop: CropName = None,
     neighbours: Annotated[
         Path | None, typer.Option(help="Parcels with the property crop, to compare the plot with.")
     ] = None,
@@ -30,9 +28,7 @@ def growth(
     out: Annotated[Path | None, typer.Option(help="Write growth.png into this folder.")] = None,
     as_of: AsOf = None,
     as_json: Json = False,
-    surveyed: Annotated[
-        bool, typer.Option("--surveyed", help="The plot comes from a land register, not a finger.")
-    ] = False,
+    surveyed: Surveyed = False,
 ) -> None:
     """Say how each plot's season went: start, peak and end with intervals, stage, vigour, damage."""
     with Refuse():

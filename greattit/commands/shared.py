@@ -21,6 +21,11 @@ OptionalDay = Annotated[
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="SNAPSHOT", help="Read a cube as it was at this snapshot.")
 ]
+PlotFile = Annotated[Path, typer.Option(help="GeoJSON (or GeoParquet, GeoPackage, Shapefile) with the plot.")]
+CropName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What grows there; default: the plot's label, else the looks.")
+]
+Surveyed = Annotated[bool, typer.Option("--surveyed", help="The plot comes from a land register, not a finger.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 STOPPED = 130

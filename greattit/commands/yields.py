@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from greattit.commands.shared import AsOf, Json, OptionalDay, Refuse, Tiles, address
+from greattit.commands.shared import AsOf, CropName, Json, OptionalDay, PlotFile, Refuse, Surveyed, Tiles, address
 
 if TYPE_CHECKING:
     from greattit.outlook import Outlook
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 def yield_(
     tiles: Tiles,
-    plot: Annotated[Path, typer.Option(help="GeoJSON (or GeoParquet, GeoPackage, Shapefile) with the plot.")],
+    plot: PlotFile,
     day: OptionalDay = None,
-    crop: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What grows there; default: the plot's label, else the looks.")
-    ] = None,
+    crop: CropName = None,
     region: Annotated[
         str | None, typer.Option(help="Region of policy/regions.yaml, instead of the place found.")
     ] = None,
@@ -47,9 +45,7 @@ def yield_(
     irrigated: Annotated[bool, typer.Option("--irrigated", help="The crop model waters the field.")] = False,
     as_of: AsOf = None,
     as_json: Json = False,
-    surveyed: Annotated[
-        bool, typer.Option("--surveyed", help="The plot comes from a land register, not a finger.")
-    ] = False,
+    surveyed: Surveyed = False,
 ) -> None:
     """Say what each plot will give and what that is worth: p10, p50 and p90, with the figures they rest on."""
     with Refuse():
