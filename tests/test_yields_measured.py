@@ -156,6 +156,13 @@ def test_a_split_leaves_whole_places_or_years_out(split: str) -> None:
             assert not set(unit[inside.learn]) & set(unit[inside.tell])
 
 
+def test_what_is_asked_two_years_ahead_is_set_by_folds_two_years_ahead() -> None:
+    made = harvests(places=3, years=8)
+    for cut in folds.inner(made, np.arange(len(made)), "forward", 2):
+        assert made.year[cut.learn].max() < made.year[cut.tell].min()
+        assert len(np.unique(made.year[cut.tell])) == 2
+
+
 def test_the_report_has_the_figures_of_the_contract(tmp_path: Path) -> None:
     report = evaluate(write_table(tmp_path / "set", harvests(places=8, years=6)))
     for key in METRICS:

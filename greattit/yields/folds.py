@@ -64,11 +64,15 @@ def dealt(harvests: Harvests, rows: Rows, split: str, count: int) -> list[Fold]:
     return [Fold(rows[fold != k], rows[fold == k]) for k in range(len(filled))]
 
 
-def inner(harvests: Harvests, rows: Rows, split: str) -> list[Fold]:
-    """Return folds of the same nature inside `rows`; empty when they hold one group or too few years."""
+def inner(harvests: Harvests, rows: Rows, split: str, ahead: int = 1) -> list[Fold]:
+    """Return folds of the same nature inside `rows`; empty when they hold one group or too few years.
+
+    Forward folds tell `ahead` years at once: what is asked two years ahead is chosen and set by such folds.
+    """
     if split == "forward":
         years = harvests.year[rows]
-        later = np.unique(years)[FIRST_YEARS - 1 :]
-        return [Fold(rows[years < year], rows[years == year]) for year in later]
+        known = np.unique(years)
+        later = known[FIRST_YEARS - 1 : max(len(known) - ahead + 1, FIRST_YEARS)]
+        return [Fold(rows[years < year], rows[(years >= year) & (years < year + ahead)]) for year in later]
     folds = dealt(harvests, rows, split, INNER if split == "place" or len(harvests) >= MANY else 2 * INNER)
     return folds if len(folds) > 1 else []

@@ -163,7 +163,8 @@ def _told(
 def _one_fold(harvests: Harvests, cut: Fold, split: str) -> tuple[dict[str, Told], Mix]:
     """Learn each method on a fold and tell; the mix and the intervals come from folds inside what is learned."""
     names = methods.methods_for(harvests)
-    inside = folds.inner(harvests, cut.learn, split)
+    ahead = int(harvests.year[cut.tell].max() - harvests.year[cut.learn].max())
+    inside = folds.inner(harvests, cut.learn, split, max(ahead, 1))
     rows = np.concatenate([one.tell for one in inside])
     trials = [_tell_all(harvests, one.learn, one.tell, split, names) for one in inside]
     before = {name: np.concatenate([trial[name] for trial in trials]) for name in trials[0]}
@@ -275,6 +276,8 @@ def _redrawn(told: Doubles, naive: Doubles, truth: Doubles, units: NDArray[np.st
 
 def _gate(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Say which method the chain may use: naive, unless one is surely nearer on unseen places and on unseen years."""
+    if "train_on" in splits:
+        return {"uses": "naive", "why": "asked of one set alone, not of one told from another"}
     needed = [split for split in ("place", "forward") if split in splits]
     if len(needed) < 2:
         missing = "years" if "place" in needed else "places"
