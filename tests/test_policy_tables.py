@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 
 from greattit import credit, policy
@@ -156,3 +157,23 @@ def test_seasons_say_what_the_calendar_of_the_lines_says() -> None:
             assert window["harvest"] == [dates["harvest_start"], dates["harvest_end"]], (place, crop)
             count += 1
     assert count > 10
+
+
+def test_the_correlation_of_yield_and_price_is_what_the_series_say() -> None:
+    book, table = policy.load("prices").tree, policy.load("yields").tree
+    found = []
+    for region, crops in table["regions"].items():
+        for crop, leaves in crops.items():
+            yields = leaves["mean"].get("series", {})
+            prices = book["regions"].get(region, {}).get(crop, {}).get("price", {}).get("series", {})
+            years = sorted(set(yields) & set(prices))
+            if len(years) >= 14:
+                found.append(np.corrcoef(*(_strays([one[year] for year in years]) for one in (yields, prices)))[0, 1])
+    assert len(found) == 9
+    told = book["rules"]["yield_price_correlation"]["reference"]
+    assert f"{min(found):.2f} to {max(found):.2f}, mean {np.mean(found):.2f}" in told
+
+
+def _strays(values: list[float]) -> np.ndarray:
+    logs, steps = np.log(values), np.arange(len(values))
+    return np.asarray(logs - np.polyval(np.polyfit(steps, logs, 1), steps))
