@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from greattit.crops import taxonomy
 from greattit.cube import read_window
 from greattit.errors import PolicyError
+from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
 from greattit.policy.places import crop_shares, region_at
 from greattit.types import CropCall, Growth, Plot, Segment, Worth, Yield
@@ -74,6 +75,24 @@ def look_ahead(
     `appraisal.appraise`, to the last digit, where the crop is told from the looks and neither is given. Raises
     `PlotError`, `TilesError` and `PolicyError`.
     """
+    with one_thread():
+        return _look_ahead(stack, plot, day, crop, region, book, grade, weather, model, sown, irrigated, drawing)
+
+
+def _look_ahead(
+    stack: Catalogue | Store,
+    plot: Plot,
+    day: date,
+    crop: str | None,
+    region: str | None,
+    book: Book | None,
+    grade: str,
+    weather: Weather | None,
+    model: Local | None,
+    sown: date | None,
+    irrigated: bool,
+    drawing: Drawing,
+) -> Outlook:
     from greattit import clouds, crops, damage, growth, plots, series, value, yields
     from greattit.growth.told import called
     from greattit.yields.beside import by_light, by_scenarios

@@ -51,7 +51,6 @@ def yield_(
     with Refuse():
         from greattit import outlook, plots, value
         from greattit.cube import open_stack
-        from greattit.onethread import one_thread
         from greattit.plots.drawing import SLOPPY, SURVEYED
         from greattit.weather import read
         from greattit.yields import local
@@ -63,21 +62,20 @@ def yield_(
         own = local.load(model) if model else None
         found = []
         for one in plots.load(plot, near=stack.bounds):
-            with one_thread():
-                told = outlook.look_ahead(
-                    stack,
-                    one,
-                    when,
-                    crop=crop,
-                    region=region,
-                    book=book,
-                    grade=grade,
-                    weather=sky,
-                    model=own,
-                    sown=sown.date() if sown else None,
-                    irrigated=irrigated,
-                    drawing=SURVEYED if surveyed else SLOPPY,
-                )
+            told = outlook.look_ahead(
+                stack,
+                one,
+                when,
+                crop=crop,
+                region=region,
+                book=book,
+                grade=grade,
+                weather=sky,
+                model=own,
+                sown=sown.date() if sown else None,
+                irrigated=irrigated,
+                drawing=SURVEYED if surveyed else SLOPPY,
+            )
             found.append(outlook.as_dict(told))
             if not as_json:
                 _print(told)

@@ -21,6 +21,7 @@ from greattit.growth.measure import FIRST_MONTH
 from greattit.growth.observe import LOOK_BACK, observe
 from greattit.growth.parcels import see
 from greattit.growth.stages import Stage, stage_on
+from greattit.onethread import one_thread
 from greattit.plots.drawing import SLOPPY, Drawing
 from greattit.policy.places import crop_shares, region_at
 from greattit.types import CropCall, Growth, Plot, Series
@@ -90,6 +91,20 @@ def tell(
     `crop` is what grows there; without it the plot's property `crop` counts, else what the looks tell. `neighbours` are
     parcels with the property `crop`. Looks are read from up to `YEARS` years before. Raises `PlotError`, `TilesError`.
     """
+    with one_thread():
+        return _tell(stack, plot, day, crop, neighbours, weather, drawing, progress)
+
+
+def _tell(
+    stack: Catalogue | Store,
+    plot: Plot,
+    day: date,
+    crop: str | None,
+    neighbours: Sequence[Plot] | None,
+    weather: Weather | None,
+    drawing: Drawing,
+    progress: Callable[[int, int], None] | None,
+) -> Told:
     window = {"since": date(day.year, 1, 1), "until": day}
     cube = clouds.refine(read_window(stack, plot.geometry, **window))
     segment = plots.cut(plot, cube, drawing=drawing)
