@@ -178,10 +178,12 @@ def test_what_fits_several_causes_is_of_unknown_cause() -> None:
     assert names(told) == [kinds.UNKNOWN] and not told[0].cause_known
 
 
-def flooded_cube() -> xr.Dataset:
+def flooded_cube(edge: float = 0.0) -> xr.Dataset:
+    """Return a field of which five columns of twelve are flooded, and of the sixth a share."""
     wet = np.zeros((len(LOOKS), SIDE, SIDE))
     during = since("2023-07-10") & ~since("2023-07-30")
     wet[during, :, :5] = 1.0
+    wet[during, :, 5] = edge
     cover = whole(green())
     cover[since("2023-07-10"), :, :5] *= 0.15
     return cube(cover, part=WATER, share=wet)
@@ -200,6 +202,14 @@ def test_a_flood_is_open_water_in_two_looks_with_its_share_and_days() -> None:
     dark["clear"] = stack["clear"].copy(data=np.broadcast_to(~since("2023-07-16")[:, None, None], stack["clear"].shape))
     one = damage.look(own, day=date(2023, 7, 15), segment=field(), cube=dark, call=call("maize"), usual=USUAL)
     assert one == (), "a single wet look may be a shadow"
+
+
+def test_a_flood_reaches_to_its_mixed_pixels() -> None:
+    own = series(np.where(since("2023-07-10"), 1 - 0.85 * 5 / 12, 1.0) * green())
+    for edge, columns in ((0.0, 5), (0.3, 5), (0.75, 6)):
+        (told,) = damage.look(own, day=DAY, segment=field(), cube=flooded_cube(edge), call=call("maize"), usual=USUAL)
+        assert told.kind == "flood"
+        assert told.share == pytest.approx(columns / 12, abs=0.03)
 
 
 def test_snow_is_no_flood_and_paddies_are_none() -> None:
