@@ -2,8 +2,10 @@
 
 The walk, in order (no room imports a later one; `tests/test_path.py` checks it)::
 
-    tiles.read -> plots.load, plots.cut -> series.gather -> crops.classify -> growth.observe
-          -> yields.estimate -> value.price -> credit.offer        appraisal.appraise is all of it for one plot
+    tiles.read -> plots.load, plots.cut -> series.gather -> crops.classify -> damage.look
+          -> growth.observe -> yields.estimate -> value.price -> credit.offer
+
+`appraisal.appraise` is all of it for one plot.
 """
 
 from __future__ import annotations

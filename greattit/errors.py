@@ -15,6 +15,7 @@
     |       `-- CubeBusyError  another process is writing to it
     |-- PolicyError        a decided number is missing or not yet in force     subject: the rule's path
     |-- WeatherError       a table of weather cannot be used                 subject: the file
+    |-- CropModelError     a crop growth model cannot be run                 subject: the crop, soil or package
     |-- ModelError         weights or card are missing, changed or do not fit  subject: the model's name
     `-- DatasetError       a labelled data set cannot be read                  subject: the folder
 
@@ -95,6 +96,10 @@ class PolicyError(GreatTitError):
 
 class WeatherError(GreatTitError):
     """A table of weather cannot be used: no dates, doubled days, impossible values, unknown units, no temperature."""
+
+
+class CropModelError(GreatTitError):
+    """A crop model cannot be run: a crop or soil that it does not know, values out of range, or a missing package."""
 
 
 class ModelError(GreatTitError):

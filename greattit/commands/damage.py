@@ -42,6 +42,8 @@ def _measured(source: str, counties: Path, region: str, weather: Path | None) ->
 
     folder = Path(source)
     if source in made.RECIPES:
+        if not counties.is_dir() or not any(counties.iterdir()):
+            typer.echo(f"growing the made counties into {counties}: once, some minutes", err=True)
         report = measure.made_counties(source, counties, served().levels)
         return report, measure.table(report)
     if chip.is_chip(folder):

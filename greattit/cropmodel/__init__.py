@@ -11,11 +11,12 @@ from greattit.cropmodel.aquacrop import AquaCrop
 from greattit.cropmodel.crops import KINDS, kind
 from greattit.cropmodel.door import norm_daily, season
 from greattit.cropmodel.phases import Fields
-from greattit.cropmodel.record import CropModel, CropModelError, Daily, Grown, Plan
+from greattit.cropmodel.record import CropModel, Daily, Grown, Plan
 from greattit.cropmodel.scenarios import Scenarios, scenarios
 from greattit.cropmodel.soils import SOILS, Soil
 from greattit.cropmodel.surrogate import Surrogate, load
 from greattit.cropmodel.wofost import Wofost
+from greattit.errors import CropModelError
 
 __all__ = [
     "KINDS",

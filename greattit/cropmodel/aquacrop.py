@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from greattit.cropmodel.crops import kind
-from greattit.cropmodel.record import CO2_PPM, KEPT_WET, MOST_WATER_MM, CropModelError, Daily, Grown, Plan
+from greattit.cropmodel.record import CO2_PPM, KEPT_WET, MOST_WATER_MM, Daily, Grown, Plan
 from greattit.cropmodel.soils import Soil
+from greattit.errors import CropModelError
 
 FIRST = "1990-01-01"
 """the sowing day that AquaCrop is told, whatever the true one is: it reckons with neither latitude nor day length, and

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from greattit.cropmodel.record import CropModelError, Daily, Floats
+from greattit.cropmodel.record import Daily, Floats
+from greattit.errors import CropModelError
 
 PLACES = {
     "brussels": ("brussels",),

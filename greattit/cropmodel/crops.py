@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from greattit.cropmodel.record import CropModelError
+from greattit.errors import CropModelError
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greattit.cropmodel.soils import Soil
-from greattit.errors import GreatTitError
+from greattit.errors import CropModelError
 
 Floats = NDArray[np.float64]
-
-
-class CropModelError(GreatTitError):
-    """A crop model cannot be run: a crop or soil that it does not know, values out of range, or a missing package."""
 
 
 @dataclass(frozen=True, eq=False)

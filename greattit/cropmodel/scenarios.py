@@ -14,9 +14,9 @@ from greattit.cropmodel.aquacrop import AquaCrop
 from greattit.cropmodel.crops import KINDS, NARROWER, kind
 from greattit.cropmodel.door import NEEDED, norm_daily, season
 from greattit.cropmodel.phases import degree_days
-from greattit.cropmodel.record import RANGES, CropModel, CropModelError, Daily, Floats, Plan
+from greattit.cropmodel.record import RANGES, CropModel, Daily, Floats, Plan
 from greattit.cropmodel.soils import SOILS, Soil
-from greattit.errors import WeatherError
+from greattit.errors import CropModelError, WeatherError
 from greattit.types import Interval
 
 LEAST_YEARS = 5

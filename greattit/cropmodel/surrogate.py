@@ -19,8 +19,8 @@ from greattit import shipped
 from greattit.cropmodel.crops import NARROWER
 from greattit.cropmodel.phases import NEVER, Fields, seasons
 from greattit.cropmodel.reckon import SUMS, Reckoned, reckon
-from greattit.cropmodel.record import CropModelError, Daily, Floats, Grown, Plan
-from greattit.errors import ModelError
+from greattit.cropmodel.record import Daily, Floats, Grown, Plan
+from greattit.errors import CropModelError, ModelError
 
 WEIGHTS, CARD = "weights.safetensors", "card.yaml"
 CHUNK = 4096

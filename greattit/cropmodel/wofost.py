@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from greattit.cropmodel.record import CropModelError, Daily, Floats, Grown, Plan
-from greattit.errors import WeatherError
+from greattit.cropmodel.record import Daily, Floats, Grown, Plan
+from greattit.errors import CropModelError, WeatherError
 
 MISSING = "pip install pcse, and name crop and soil files of your own in the CABO form"
 NEEDS = ("radiation_mj_m2", "wind_m_s", "vapour_kpa")

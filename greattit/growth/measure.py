@@ -267,7 +267,7 @@ def daily(made: Made, first: int, last: int) -> Curves:
 
 def table(report: dict[str, Any]) -> str:
     """Return the report as lines for people."""
-    made = " (SIMULATED)" if report["simulated"] else ""
+    made = " (SIMULATED)" if report["simulated"] and "simulated" not in report["catalogue"].lower() else ""
     lines = [f"{report['catalogue']}{made}, {report['year']} up to {report['day']}: {report['parcels']} parcels"]
     head = "".join(f"  {name:>10s} {'found':>6s}" for name in NAMES)
     lines.append(f"  {'crop':20s} {'parcels':>7s}{head}")

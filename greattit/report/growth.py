@@ -56,6 +56,8 @@ def growth_lines(told: Told) -> list[str]:
         lines.append(f"  stage       {growth.stage}")
     lines += _standing(told)
     lines += [f"  damage      {h.kind} on {share(h.share)} of the plot from {h.day}" for h in growth.hazards]
+    if not growth.hazards:
+        lines.append("  damage      none found")
     return lines + [f"  note: {note}" for note in growth.notes]
 
 

@@ -40,6 +40,7 @@ STATUS: dict[type[errors.GreatTitError], int] = {
     errors.PolicyError: 422,
     errors.TilesError: 503,
     errors.WeatherError: 422,
+    errors.CropModelError: 422,
     errors.ModelError: 500,
     errors.DatasetError: 500,
     errors.GreatTitError: 500,

@@ -13,7 +13,7 @@ from greattit import indices
 from greattit.crops import taxonomy
 from greattit.errors import DatasetError
 from greattit.types import Series
-from greattit.yields.harvests import Harvests, _enough
+from greattit.yields.harvests import Harvests, enough
 from greattit.yields.light import above_the_air, taken_up
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def from_fields(folder: Path) -> Harvests:
 
     samples, looks = _samples(folder), _looks(folder)
     good = samples["yield_kg_ha"].gt(0) & np.isfinite(samples["yield_kg_ha"])
-    _enough(int(good.sum()), str(folder))
+    enough(int(good.sum()), str(folder))
     notes = () if good.all() else (f"{int((~good).sum())} samples without a yield are left out",)
     samples = samples[good].reset_index(drop=True)
     start, end = (pd.to_datetime(samples[name]).to_numpy("datetime64[D]") for name in ("season_start", "season_end"))

@@ -180,7 +180,7 @@ def from_table(
     crops = table["crop"].astype(str).map(taxonomy.house_name).to_numpy(str) if "crop" in table else None
     lonlat = table[["lon", "lat"]].to_numpy(float) if {"lon", "lat"} <= set(table) else np.full((len(table), 2), np.nan)
     features = _features(table, {place, year, unit, "crop", "lon", "lat", *REGIONS}, notes)
-    _enough(len(table), where)
+    enough(len(table), where)
     from greattit.yields.light import of_table
 
     return Harvests(
@@ -211,6 +211,7 @@ def _features(table: pd.DataFrame, taken: set[str], notes: list[str]) -> pd.Data
     return numbers[[name for name in left if name not in dressed]].astype(float)
 
 
-def _enough(rows: int, where: str) -> None:
+def enough(rows: int, where: str) -> None:
+    """Raise `DatasetError` when there are fewer than LEAST harvests."""
     if rows < LEAST:
         raise DatasetError(f"has {rows} measured yields, fewer than {LEAST}", subject=where, remedy="add more")

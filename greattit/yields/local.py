@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from greattit import damage
+from greattit import damage, policy
 from greattit.crops import taxonomy
 from greattit.errors import DatasetError, ModelError
 from greattit.types import Figure, Growth, Interval, Series, Yield
@@ -30,8 +30,6 @@ from greattit.yields.history import NAIVE, Known
 Doubles = NDArray[np.float64]
 
 FILES = ("harvests.npz", "card.json")
-LOOKS_ENOUGH = 12
-"""Clear looks from which on the interval is that of the card (policy/yields.yaml, looks_enough)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,8 @@ class Local:
         middle = self._learned(crop, rows, looks, first, length) if learned else self._mean(rows)
         vigour = 1.0 if learned else min(growth.vigour, 1.0)
         undamaged = 1.0 - min(max((damage.loss(one, day=day) for one in growth.hazards), default=0.0), 1.0)
-        widening = math.sqrt(LOOKS_ENOUGH / min(growth.looks, LOOKS_ENOUGH))
+        enough = float(policy.load("yields").on(day).rule("rules", "looks_enough").value)
+        widening = math.sqrt(enough / min(growth.looks, enough))
         seen = np.isfinite(self.residuals)
         away = conformal.offsets(
             self.residuals[seen],
